@@ -1,0 +1,50 @@
+// Tasks and cells. A task is a data set with its classes and normalisation; a cell is a task as one search space sees
+// it: input size, number of images, loss. What a score belongs to is a cell, an architecture and a proxy.
+#ifndef ZCBENCH_NAS_TASK_H_
+#define ZCBENCH_NAS_TASK_H_
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "base/registry.h"
+
+namespace zcbench {
+
+// How the files of a data set are laid out, i.e. which reader of nas/data makes its probe batches.
+enum class DataSetFormat { kCifar10Binary, kCifar100Binary, kImageFolders };
+
+struct Task {
+  std::string name;     // "cifar10"
+  std::string summary;  // one line for `zcbench list tasks`
+  DataSetFormat format;
+  int classes;
+  int native_size;                          // pixels a side when all images have one size, else 0
+  int probe_images;                         // images of a probe batch unless a job says otherwise
+  std::array<float, 3> mean;                // per channel, of pixels scaled to [0, 1]
+  std::array<float, 3> standard_deviation;  // likewise
+  bool shipped = false;                     // the images come with zcbench
+};
+
+// All tasks, in the order of tasks.cc.
+const Registry<Task>& task_registry();
+
+// A (space, task) pair with everything that fixes a model's input and output.
+struct Cell {
+  std::string space;
+  std::string task;
+  int channels = 3;
+  int height = 0;  // pixels
+  int width = 0;
+  int classes = 0;
+  int images = 0;  // of the probe batch
+};
+
+// NOT_FOUND for an unknown space or task, with the nearest name. `images` = 0 takes the task's own number.
+// INVALID_ARGUMENT: images outside [2, 4096].
+absl::StatusOr<Cell> FindCell(std::string_view space, std::string_view task, int images = 0);
+
+}  // namespace zcbench
+
+#endif  // ZCBENCH_NAS_TASK_H_
