@@ -46,14 +46,18 @@ class Space {
   // The notation of the benchmark's authors.
   virtual absl::StatusOr<std::string> Official(std::string_view architecture) const = 0;
 
-  // One architecture as the space's authors draw it, which need not be uniform over the index.
+  // One architecture of the enumerated set as the space's authors draw it, which need not be uniform over the index;
+  // each has a chance.
   virtual std::string Draw(Draws& draws) const = 0;
-  // As the authors' evolutionary search does; the child is of the enumerated set.
+  // As the authors' evolutionary search does, within the enumerated set. NOT_FOUND: a parent that is not of it.
+  // FAILED_PRECONDITION: these two cannot be crossed; take another pair.
   virtual absl::StatusOr<std::string> Mutate(std::string_view architecture, Draws& draws) const = 0;
   virtual absl::StatusOr<std::string> Crossover(std::string_view a, std::string_view b, Draws& draws) const = 0;
-  // Every architecture one change away, in a fixed order, without itself.
+  // Every architecture of the enumerated set one change away, in a fixed order, without itself. Symmetric: a
+  // neighbour's neighbour. NOT_FOUND: an architecture that is not of the set.
   virtual absl::StatusOr<std::vector<std::string>> Neighbours(std::string_view architecture) const = 0;
 
+  // Counting. INVALID_ARGUMENT also for a cell whose input the space's networks do not take.
   // Trainable parameters, normalisation and biases included.
   virtual absl::StatusOr<int64_t> Params(std::string_view architecture, int classes) const = 0;
   // Single operations (multiply-accumulates) in the convention that the proxy `flops` reports.
@@ -71,6 +75,11 @@ const Registry<SpaceDefinition>& space_registry();
 
 // By name or by one of its prefixes. NOT_FOUND with the nearest name.
 absl::StatusOr<const SpaceDefinition*> FindSpace(std::string_view name);
+
+// For the spaces: what Parse has to read, `text` without surrounding spaces and without `name/` or one of the prefixes
+// and a slash. INVALID_ARGUMENT: another name before the slash, or more than 4096 characters.
+absl::StatusOr<std::string_view> WithoutSpaceName(std::string_view text, std::string_view name,
+                                                  const std::vector<std::string>& prefixes);
 
 // The architectures of a sample seed, in order: all different, and the first n of a longer sequence are the sequence of
 // n. Each comes from draws keyed by (sample seed, i, attempt); a repeat of an earlier one is drawn again. Not

@@ -6,6 +6,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/registry.h"
@@ -20,14 +21,15 @@ struct Task {
   std::string summary;  // one line for `zcbench list tasks`
   DataSetFormat format;
   int classes;
-  int native_size;                          // pixels a side when all images have one size, else 0
-  int probe_images;                         // images of a probe batch unless a job says otherwise
-  std::array<float, 3> mean;                // per channel, of pixels scaled to [0, 1]
-  std::array<float, 3> standard_deviation;  // likewise
-  bool shipped = false;                     // the images come with zcbench
+  int native_size;                            // pixels a side when all images have one size, else 0
+  int probe_images;                           // images of a probe batch unless a job says otherwise
+  std::array<float, 3> mean;                  // per channel, of pixels scaled to [0, 1]
+  std::array<float, 3> standard_deviation;    // likewise
+  bool shipped = false;                       // the images come with zcbench
+  std::vector<std::string> class_names = {};  // the folders of kImageFolders, sorted; empty: any `classes` folders
 };
 
-// All tasks, in the order of tasks.cc.
+// All tasks, in the order of nas/CMakeLists.txt.
 const Registry<Task>& task_registry();
 
 // A (space, task) pair with everything that fixes a model's input and output.

@@ -1,0 +1,25 @@
+#include "nas/task.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "nas/space.h"
+
+namespace zcbench {
+
+absl::StatusOr<Cell> FindCell(std::string_view space, std::string_view task, int images) {
+  ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const found_space, FindSpace(space));
+  ZCB_ASSIGN_OR_RETURN(const Task* const found_task, task_registry().Find(task));
+  if (images == 0) images = found_task->probe_images;
+  if (images < 2 || images > 4096) {
+    return absl::InvalidArgumentError(absl::StrCat("images: ", images, " is outside [2, 4096]"));
+  }
+  const int size = found_space->space->input_size(*found_task);
+  return Cell{.space = found_space->name,
+              .task = found_task->name,
+              .height = size,
+              .width = size,
+              .classes = found_task->classes,
+              .images = images};
+}
+
+}  // namespace zcbench
