@@ -1,8 +1,8 @@
 """The house rules that a program can check: house.py RULE ROOT prints every breach below ROOT and fails if there is one.
 
-  arrows   who may include whom (docs/design.md, "Layout"), and which libraries a folder may know
-  guards   every header has the include guard ZCBENCH_PATH_H_
-  text     the files speak of the project alone: no path of somebody's machine
+  include_arrows   who may include whom (docs/design.md, "Layout"), and which libraries a folder may know
+  include_guards   every header has the include guard ZCBENCH_PATH_H_
+  text             the files speak of the project alone: no path of somebody's machine
 
 Files are those that git tracks or would add; where ROOT is no repository, all of them but build/.
 """
@@ -79,7 +79,7 @@ def library_of(include: str):
     return next((name for name, pattern in LIBRARIES.items() if pattern.match(include)), None)
 
 
-def arrows(root: pathlib.Path):
+def include_arrows(root: pathlib.Path):
     includes = {}  # path -> [(line, quote, text)]
     for path in sources(root):
         text = (root / path).read_text()
@@ -129,7 +129,7 @@ def arrows(root: pathlib.Path):
             yield f"{path}: sees LibTorch ({' > '.join(known['torch'])}) and Protobuf ({' > '.join(known['protobuf'])})"
 
 
-def guards(root: pathlib.Path):
+def include_guards(root: pathlib.Path):
     for path in sources(root):
         if not path.endswith(".h"):
             continue
@@ -154,7 +154,7 @@ def text(root: pathlib.Path):
                 yield f"{path}:{number}: a path of one machine: {found[0]}"
 
 
-RULES = {"arrows": arrows, "guards": guards, "text": text}
+RULES = {"include_arrows": include_arrows, "include_guards": include_guards, "text": text}
 
 
 def main(arguments: list) -> int:

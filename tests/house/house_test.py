@@ -83,13 +83,13 @@ class HouseRules(unittest.TestCase):
                                          "worker/passes/pass.h", "worker/engine.h")}
         for path, include, answer in cases:
             with self.subTest(path=path, include=include):
-                found = self.breaches("arrows", {**targets, path: f"// Two.\n #  include {include}  // why\n"})
+                found = self.breaches("include_arrows", {**targets, path: f"// Two.\n #  include {include}  // why\n"})
                 self.assertEqual(len(found), 1, found)
                 self.assertTrue(found[0].startswith(path), found)
                 self.assertIn(answer, found[0])
 
     def test_torch_and_protobuf_meet_through_headers(self):
-        found = self.breaches("arrows", {"worker/a.h": '#include "worker/proxies/snip.h"\n',
+        found = self.breaches("include_arrows", {"worker/a.h": '#include "worker/proxies/snip.h"\n',
                                          "worker/b.h": '#include "proto/channel.h"\n',
                                          "worker/main.cc": '#include "worker/a.h"\n#include "worker/b.h"\n'})
         self.assertEqual(len(found), 1, found)
@@ -101,7 +101,7 @@ class HouseRules(unittest.TestCase):
         for content in (good.replace("BASE_", ""), good.replace("#define ZCBENCH", "#define ZCB"), "#pragma once\n", "",
                         good.replace("  // ZCBENCH_BASE_CLOCK_H_", "")):
             with self.subTest(content=content):
-                self.assertEqual(len(self.breaches("guards", {"base/clock.h": content})), 1)
+                self.assertEqual(len(self.breaches("include_guards", {"base/clock.h": content})), 1)
 
     def test_paths_of_a_machine_are_found(self):
         # Written in two halves, so that this file keeps the rule.
@@ -115,7 +115,7 @@ class HouseRules(unittest.TestCase):
             path = pathlib.Path(folder, "base", "x.h")
             path.parent.mkdir()
             path.write_text("")
-            for rule, code in (("guards", 1), ("text", 0), ("unknown", 2)):
+            for rule, code in (("include_guards", 1), ("text", 0), ("unknown", 2)):
                 done = subprocess.run([sys.executable, house.__file__, rule, folder], capture_output=True, text=True)
                 self.assertEqual(done.returncode, code)
                 self.assertEqual("base/x.h" in done.stdout, code == 1)
