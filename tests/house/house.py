@@ -2,7 +2,7 @@
 
   include_arrows   who may include whom (docs/design.md, "Layout"), and which libraries a folder may know
   include_guards   every header has the include guard ZCBENCH_PATH_H_
-  text             the files speak of the project alone: no path of somebody's machine
+  text             the files speak of the project alone: no path of somebody's machine, no link that leads nowhere
 
 Files are those that git tracks or would add; where ROOT is no repository, all of them but build/.
 """
@@ -46,6 +46,7 @@ FOLDERS["tests"] = ([*FOLDERS, "tests"], [*LIBRARIES])  # what crosses a library
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:work|root|home/\w+)/|/tmp/[b]ash|\.\./shared\b")
+LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")  # of Markdown, to a file
 # What runs the tests may look for data beside the checkout, and nothing else may.
 MAY_LOOK_BESIDE = {".ci/run"}
 
@@ -152,6 +153,9 @@ def text(root: pathlib.Path):
             found = MACHINE_PATH.search(line)
             if found and not (path in MAY_LOOK_BESIDE and found[0].startswith("..")):
                 yield f"{path}:{number}: a path of one machine: {found[0]}"
+            for target in LINK.findall(line) if path.endswith(".md") else []:
+                if not (root / path).parent.joinpath(target).exists():
+                    yield f"{path}:{number}: a link to {target}, which is not there"
 
 
 RULES = {"include_arrows": include_arrows, "include_guards": include_guards, "text": text}

@@ -110,6 +110,12 @@ class HouseRules(unittest.TestCase):
                 self.assertEqual(len(self.breaches("text", {"docs/a.md": f"fine\n{path}\n"})), 1)
         self.assertEqual(self.breaches("text", {".ci/run": "../sha" "red/data\n"}), [])
 
+    def test_dead_links_are_found(self):
+        content = "[a](../README.md#top) [b](https://example.org/x) ![c](img/c.svg)\n[d](#here)\n"
+        found = self.breaches("text", {"docs/a.md": content})
+        self.assertEqual(found, ["docs/a.md:1: a link to img/c.svg, which is not there"])
+        self.assertEqual(self.breaches("text", {"docs/a.md": content, "docs/img/c.svg": "<svg/>"}), [])
+
     def test_program_fails_with_the_breaches_on_its_output(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "base", "x.h")
