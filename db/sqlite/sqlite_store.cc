@@ -1,0 +1,345 @@
+#include "db/sqlite/sqlite_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "db/sqlite/connection.h"
+#include "db/sqlite/network_file_system.h"
+#include "db/sqlite/queries.h"
+
+namespace zcbench {
+namespace {
+
+using sqlite::Connection;
+using sqlite::Queries;
+using sqlite::Transaction;
+
+constexpr size_t kMaxBatch = 64;
+constexpr auto kMaxBatchTime = std::chrono::milliseconds(5);
+constexpr int kCheckpointPages = 4000;  // 16 MB of log
+constexpr int kMaxReaders = 8;
+
+// An exclusive lock on a file beside the store, held while this lives. The kernel drops it when the process dies.
+class LockFile {
+ public:
+  static absl::StatusOr<LockFile> Acquire(const std::filesystem::path& store) {
+    const std::string path = store.string() + ".lock";
+    LockFile lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (lock.fd_ < 0) return absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+    if (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
+      char holder[200] = {};
+      if (pread(lock.fd_, holder, sizeof(holder) - 1, 0) <= 0) std::strcpy(holder, "another process");
+      return absl::FailedPreconditionError(
+          absl::StrCat(store.string(), " is in use by ", holder, "; stop it, or choose another file with --store"));
+    }
+    char host[100] = "?";
+    (void)gethostname(host, sizeof(host) - 1);
+    const std::string self =
+        absl::StrCat("the server with process id ", getpid(), " on ", host, " (since ",
+                     absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::Now(), absl::UTCTimeZone()), ")");
+    if (ftruncate(lock.fd_, 0) != 0 || pwrite(lock.fd_, self.data(), self.size(), 0) < 0) {
+      return absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+    }
+    return lock;
+  }
+
+  LockFile(LockFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  LockFile(const LockFile&) = delete;
+  ~LockFile() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+ private:
+  explicit LockFile(int fd) : fd_(fd) {}
+
+  int fd_;
+};
+
+uint32_t BigEndian(const std::string& bytes, size_t offset) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[offset + i]);
+  return value;
+}
+
+// Looks at the file's first 100 bytes before SQLite touches it: a foreign file is never changed, not even by a lock.
+absl::Status CheckHeader(const std::filesystem::path& file) {
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(file, error);
+  if (error || size == 0) return absl::OkStatus();  // made by us
+  std::string header(100, '\0');
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return absl::UnavailableError(absl::StrCat("cannot read ", file.string()));
+  in.read(header.data(), 100);
+  if (in.gcount() < 100 || header.compare(0, 16, std::string("SQLite format 3\0", 16)) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.string(), " is no zcbench store (no SQLite file); nothing was changed"));
+  }
+  if (const uint32_t id = BigEndian(header, 68); id != static_cast<uint32_t>(kSqliteApplicationId)) {
+    return absl::InvalidArgumentError(absl::StrCat(file.string(),
+                                                   " is no zcbench store but the SQLite file of another "
+                                                   "program (application id ",
+                                                   id, "); nothing was changed"));
+  }
+  // With a write-ahead log beside it the file may lag behind its own page count.
+  const uintmax_t log_size = std::filesystem::file_size(file.string() + "-wal", error);
+  if (error || log_size == 0) {
+    const uint32_t page_field = static_cast<uint8_t>(header[16]) << 8 | static_cast<uint8_t>(header[17]);
+    const uint64_t page = page_field == 1 ? 65536 : page_field;
+    const uint64_t whole = page * BigEndian(header, 28);
+    if (size < whole) {
+      return absl::DataLossError(absl::StrCat(file.string(), " is truncated: ", size, " of ", whole,
+                                              " bytes are there; restore it from a backup"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetPragmas(Connection& connection) {
+  ZCB_RETURN_IF_ERROR(connection.Execute("PRAGMA busy_timeout = 5000"));
+  ZCB_RETURN_IF_ERROR(connection.Execute("PRAGMA foreign_keys = ON"));
+  ZCB_RETURN_IF_ERROR(connection.Execute("PRAGMA trusted_schema = OFF"));
+  return connection.Execute("PRAGMA cell_size_check = ON");
+}
+
+absl::Status Backup(Connection& connection, const std::string& path) {
+  ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> copy,
+                       Connection::Open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  sqlite3_backup* backup = sqlite3_backup_init(copy->db(), "main", connection.db(), "main");
+  if (backup == nullptr)
+    return sqlite::ToStatus(copy->db(), sqlite3_errcode(copy->db()), absl::StrCat("backup to ", path));
+  const int code = sqlite3_backup_step(backup, -1);
+  sqlite3_backup_finish(backup);
+  if (code != SQLITE_DONE) return sqlite::ToStatus(copy->db(), code, absl::StrCat("backup to ", path));
+  return absl::OkStatus();
+}
+
+absl::Status Migrate(Connection& connection, const std::filesystem::path& file,
+                     std::span<const std::string_view> migrations) {
+  ZCB_ASSIGN_OR_RETURN(const int64_t version, connection.Query("PRAGMA user_version"));
+  const int64_t newest = static_cast<int64_t>(migrations.size());
+  if (version > newest) {
+    return absl::FailedPreconditionError(absl::StrCat(file.string(), " has schema version ", version,
+                                                      ", this zcbench knows ", newest,
+                                                      "; use the zcbench that wrote it, or a newer one"));
+  }
+  if (version > 0 && version < newest) {
+    const std::string backup = absl::StrCat(file.string(), ".version-", version, ".backup");
+    ZCB_RETURN_IF_ERROR(Backup(connection, backup));
+    Log(LogLevel::kInfo, "upgrading the store",
+        {{"file", file.string()}, {"from", absl::StrCat(version)}, {"to", absl::StrCat(newest)}, {"backup", backup}});
+  }
+  for (int64_t i = version; i < newest; ++i) {
+    ZCB_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(connection, "IMMEDIATE"));
+    ZCB_RETURN_IF_ERROR(connection.Execute(std::string(migrations[static_cast<size_t>(i)])));
+    ZCB_RETURN_IF_ERROR(connection.Execute(absl::StrCat("PRAGMA user_version = ", i + 1)));
+    ZCB_RETURN_IF_ERROR(transaction.Commit());
+  }
+  return absl::OkStatus();
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::filesystem::path file, LockFile lock, std::unique_ptr<Connection> writer)
+      : file_(std::move(file)), lock_(std::move(lock)), writer_(std::move(writer)) {
+    sqlite3_wal_hook(
+        writer_->db(),
+        [](void* pages, sqlite3*, const char*, int count) {
+          *static_cast<int*>(pages) = count;
+          return SQLITE_OK;
+        },
+        &log_pages_);
+    thread_ = std::thread([this] { WriteLoop(); });
+  }
+
+  ~SqliteStore() override {
+    {
+      MutexLock lock(mutex_);
+      closing_ = true;
+      queued_.NotifyAll();
+    }
+    thread_.join();
+    {
+      MutexLock lock(readers_mutex_);
+      idle_readers_.clear();
+    }
+    if (const absl::Status status = writer_->Execute("PRAGMA wal_checkpoint(TRUNCATE)"); !status.ok()) {
+      Log(LogLevel::kWarning, "the store's last checkpoint failed; the next start repeats it",
+          {{"status", status.ToString()}});
+    }
+  }
+
+  absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> body) override {
+    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, TakeReader());
+    const absl::Status status = [&]() -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(Transaction snapshot, Transaction::Begin(*reader, "DEFERRED"));
+      Queries queries(*reader);
+      return body(queries);
+    }();
+    MutexLock lock(readers_mutex_);
+    idle_readers_.push_back(std::move(reader));
+    reader_returned_.NotifyOne();
+    return status;
+  }
+
+  absl::Status Write(absl::FunctionRef<absl::Status(StoreWriter&)> body) override {
+    Request request{.body = body};
+    MutexLock lock(mutex_);
+    if (closing_) return absl::UnavailableError("the store is closing");
+    queue_.push_back(&request);
+    queued_.NotifyOne();
+    while (!request.answered) answered_.Wait(mutex_);
+    return request.status;
+  }
+
+  std::string location() const override { return std::filesystem::absolute(file_).string(); }
+
+ private:
+  struct Request {
+    absl::FunctionRef<absl::Status(StoreWriter&)> body;
+    absl::Status status{};
+    bool answered = false;
+  };
+
+  absl::StatusOr<std::unique_ptr<Connection>> TakeReader() {
+    {
+      MutexLock lock(readers_mutex_);
+      while (idle_readers_.empty() && reader_count_ == kMaxReaders) reader_returned_.Wait(readers_mutex_);
+      if (!idle_readers_.empty()) {
+        std::unique_ptr<Connection> reader = std::move(idle_readers_.back());
+        idle_readers_.pop_back();
+        return reader;
+      }
+      ++reader_count_;
+    }
+    absl::StatusOr<std::unique_ptr<Connection>> reader = OpenReader();
+    if (!reader.ok()) {
+      MutexLock lock(readers_mutex_);
+      --reader_count_;
+      reader_returned_.NotifyOne();
+    }
+    return reader;
+  }
+
+  absl::StatusOr<std::unique_ptr<Connection>> OpenReader() {
+    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Connection::Open(file_.string(), SQLITE_OPEN_READONLY));
+    ZCB_RETURN_IF_ERROR(SetPragmas(*reader));
+    ZCB_RETURN_IF_ERROR(reader->Execute("PRAGMA query_only = ON"));
+    return reader;
+  }
+
+  void WriteLoop() {
+    while (true) {
+      std::vector<Request*> batch;
+      {
+        MutexLock lock(mutex_);
+        while (queue_.empty() && !closing_) queued_.Wait(mutex_);
+        if (queue_.empty()) return;
+      }
+      const absl::Status committed = WriteBatch(batch);
+      {
+        MutexLock lock(mutex_);
+        for (Request* request : batch) {
+          if (!committed.ok() && request->status.ok()) request->status = committed;
+          request->answered = true;
+        }
+        answered_.NotifyAll();
+      }
+      if (log_pages_ >= kCheckpointPages) {
+        // Passive: copies what no reader still needs and waits for nobody. No other connection checkpoints.
+        int pages = 0;
+        int copied = 0;
+        if (sqlite3_wal_checkpoint_v2(writer_->db(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &copied) ==
+            SQLITE_OK) {
+          log_pages_ = pages - copied;
+        }
+      }
+    }
+  }
+
+  Request* Next() {
+    MutexLock lock(mutex_);
+    if (queue_.empty()) return nullptr;
+    Request* request = queue_.front();
+    queue_.pop_front();
+    return request;
+  }
+
+  // Runs what waits, each request within its own savepoint, and commits. Fills `batch` with those that were taken. An
+  // error means that none of them is written.
+  absl::Status WriteBatch(std::vector<Request*>& batch) {
+    const auto start = std::chrono::steady_clock::now();
+    absl::StatusOr<Transaction> transaction = Transaction::Begin(*writer_, "IMMEDIATE");
+    if (!transaction.ok()) {
+      if (Request* request = Next(); request != nullptr) batch.push_back(request);
+      return transaction.status();
+    }
+    Queries queries(*writer_);
+    while (batch.size() < kMaxBatch && (batch.empty() || std::chrono::steady_clock::now() - start < kMaxBatchTime)) {
+      Request* request = Next();
+      if (request == nullptr) break;
+      batch.push_back(request);
+      ZCB_RETURN_IF_ERROR(writer_->Execute("SAVEPOINT request"));
+      request->status = request->body(queries);
+      if (!request->status.ok()) ZCB_RETURN_IF_ERROR(writer_->Execute("ROLLBACK TO request"));
+      ZCB_RETURN_IF_ERROR(writer_->Execute("RELEASE request"));
+    }
+    return transaction->Commit();
+  }
+
+  const std::filesystem::path file_;
+  const LockFile lock_;
+  const std::unique_ptr<Connection> writer_;  // the writing thread's, once that runs
+  int log_pages_ = 0;                         // likewise
+
+  Mutex mutex_;
+  CondVar queued_;
+  CondVar answered_;
+  std::deque<Request*> queue_ ABSL_GUARDED_BY(mutex_);
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+
+  Mutex readers_mutex_;
+  CondVar reader_returned_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(readers_mutex_);
+  int reader_count_ ABSL_GUARDED_BY(readers_mutex_) = 0;
+
+  std::thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,
+                                                       std::span<const std::string_view> migrations) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  ZCB_RETURN_IF_ERROR(sqlite::RefuseNetworkFileSystem(folder));
+  ZCB_RETURN_IF_ERROR(CheckHeader(file));
+  ZCB_ASSIGN_OR_RETURN(LockFile lock, LockFile::Acquire(file));
+  ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
+                       Connection::Open(file.string(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  ZCB_RETURN_IF_ERROR(SetPragmas(*writer));
+  ZCB_ASSIGN_OR_RETURN(const int64_t pages, writer->Query("PRAGMA page_count"));
+  if (pages == 0) {
+    // Before the write-ahead log, so that the file itself says what it is from its first page on.
+    ZCB_RETURN_IF_ERROR(writer->Execute(absl::StrCat("PRAGMA application_id = ", kSqliteApplicationId)));
+  }
+  ZCB_RETURN_IF_ERROR(writer->Execute("PRAGMA journal_mode = WAL"));
+  ZCB_RETURN_IF_ERROR(writer->Execute("PRAGMA synchronous = FULL"));
+  ZCB_RETURN_IF_ERROR(writer->Execute("PRAGMA wal_autocheckpoint = 0"));
+  ZCB_RETURN_IF_ERROR(Migrate(*writer, file, migrations));
+  return std::make_unique<SqliteStore>(file, std::move(lock), std::move(writer));
+}
+
+}  // namespace zcbench

@@ -1,0 +1,33 @@
+// The store in one SQLite file.
+//
+// One thread with one connection writes; what waits is committed together (up to 64 writes or 5 ms in one transaction,
+// each within its own savepoint), and nobody is answered before the commit is on the disk. Readers have connections of
+// their own that cannot write. The writer alone checkpoints. While the store is open `FILE.lock` is locked, so a second
+// server on the same file is refused. The schema's version is `user_version`; an older file is copied to
+// `FILE.version-N.backup` and upgraded.
+#ifndef ZCBENCH_DB_SQLITE_SQLITE_STORE_H_
+#define ZCBENCH_DB_SQLITE_SQLITE_STORE_H_
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "db/store.h"
+
+namespace zcbench {
+
+inline constexpr int kSqliteApplicationId = 0x5A434231;  // "ZCB1"
+
+// The SQL that leads from schema version i to i + 1, for every i from 0.
+std::span<const std::string_view> SqliteMigrations();
+
+// Opens the file or makes it. FAILED_PRECONDITION: another server has it open, it is of a newer zcbench, or it lies on
+// a network file system. INVALID_ARGUMENT: it is no zcbench store. DATA_LOSS: it is damaged. NOT_FOUND: no such folder.
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(
+    const std::filesystem::path& file, std::span<const std::string_view> migrations = SqliteMigrations());
+
+}  // namespace zcbench
+
+#endif  // ZCBENCH_DB_SQLITE_SQLITE_STORE_H_

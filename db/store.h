@@ -1,0 +1,385 @@
+// The store: everything zcbench keeps. Jobs, the queue of work units, scores with their provenance, probe batches,
+// ground truth, and what the workers have announced. The rules (what is leased when, what a crash means) are the
+// scheduler's; the store holds rows and answers in transactions.
+//
+// Text is UTF-8. Times are whole microseconds. Seeds are below 2^63. A lease is (unit, attempt).
+#ifndef ZCBENCH_DB_STORE_H_
+#define ZCBENCH_DB_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace zcbench {
+
+enum class JobId : int64_t {};
+enum class UnitId : int64_t {};
+enum class SeriesId : int64_t {};
+enum class ArchitectureId : int64_t {};
+enum class ExecutionId : int64_t {};
+enum class AccuracyId : int64_t {};
+
+// ---- What the workers have announced.
+
+struct KnownSpace {
+  std::string name{};
+  std::string version{};
+
+  bool operator==(const KnownSpace&) const = default;
+};
+
+struct KnownProxy {
+  std::string name{};
+  std::string summary{};
+  std::string paper{};
+  std::string version{};  // "proxy.pass"
+  bool reads_weights = false;
+  bool reads_images = false;
+  bool reads_labels = false;
+  std::map<std::string, std::string> options{};  // with their defaults
+  double tolerance = 0;                          // relative
+  bool larger_is_better = true;
+  bool variant = false;  // not part of `all`
+
+  // What belongs to the key of its scores.
+  bool needs_seed() const { return reads_weights || reads_images || reads_labels; }
+  bool needs_probe_batch() const { return reads_images || reads_labels; }
+
+  bool operator==(const KnownProxy&) const = default;
+};
+
+// ---- Scores.
+
+// One column of the benchmark: a score's key without the architecture.
+struct SeriesKey {
+  std::string space{};
+  std::string task{};
+  std::string proxy{};             // canonical text
+  std::string version{};           // "proxy.pass.space"
+  std::optional<uint64_t> seed{};  // unset when the proxy reads nothing that depends on it
+  std::string probe_batch{};       // digest, or empty
+  std::string numerics{};
+
+  bool operator==(const SeriesKey&) const = default;
+};
+
+enum class Outcome { kOk = 1, kNotFinite = 2, kUndefined = 3 };
+
+struct NewScore {
+  uint32_t series = 0;  // index into the `columns` of AddScores
+  std::string_view architecture{};
+  Outcome outcome = Outcome::kOk;
+  double value = 0;           // finite; only for kOk
+  double seconds = 0;         // >= 0
+  std::string_view reason{};  // why it is not kOk
+};
+
+struct ScoreColumn {
+  SeriesKey key{};
+  double tolerance = 0;  // relative difference below which two values are the same
+};
+
+enum class Disposition { kRecorded = 1, kAlreadyRecorded = 2, kConflict = 3 };
+
+// Where scores are computed.
+struct Execution {
+  std::string worker{};
+  std::string host{};
+  std::string device{};
+  std::string numerics{};
+  std::string zcbench_version{};
+  std::string commit{};
+
+  bool operator==(const Execution&) const = default;
+};
+
+struct SeriesInfo {
+  SeriesId id{};
+  SeriesKey key{};
+  uint64_t finite = 0;
+  uint64_t not_finite = 0;
+  uint64_t undefined = 0;
+};
+
+// Empty members do not restrict. A seed also lets the columns pass that have none.
+struct SeriesFilter {
+  std::string space{};
+  std::string task{};
+  std::vector<std::string> proxies{};
+  std::vector<uint64_t> seeds{};
+  std::string numerics{};
+};
+
+struct ScoreRow {
+  ArchitectureId architecture{};
+  Outcome outcome = Outcome::kOk;
+  double value = 0;  // 0 unless kOk
+  double seconds = 0;
+};
+
+// A score that differed from the one that is kept.
+struct ScoreConflict {
+  SeriesId series{};
+  ArchitectureId architecture{};
+  Outcome outcome = Outcome::kOk;
+  double value = 0;
+  std::string worker{};
+};
+
+// ---- Probe batches.
+
+struct ProbeBatchKey {
+  std::string task{};
+  int height = 0;
+  int width = 0;
+  int images = 0;
+  uint64_t seed = 0;
+
+  bool operator==(const ProbeBatchKey&) const = default;
+};
+
+struct ProbeBatchRow {
+  ProbeBatchKey key{};
+  std::string digest{};
+  uint64_t bytes = 0;
+  absl::Time created{};
+};
+
+// ---- The queue.
+
+enum class JobState { kRunning = 1, kDone = 2, kDoneWithFailures = 3, kCancelled = 4 };
+
+// A job is a row with a cursor over its positions, the (seed, architecture) pairs in the job's own order. Only the next
+// few units of it exist at any time.
+struct Job {
+  JobId id{};
+  std::string digest{};  // of what makes two jobs the same; unique
+  std::string spec{};    // text, read by the scheduler alone
+  JobState state = JobState::kRunning;
+  absl::Time created{};
+  std::optional<absl::Time> finished{};
+  uint64_t total = 0;   // positions
+  uint64_t cursor = 0;  // positions below it have been given to units or were complete
+  uint64_t done = 0;
+  uint64_t failed = 0;  // for good
+  uint64_t reused = 0;  // of `done`: nothing was computed
+};
+
+// The positions [first, first + count) of a job, as far as they are open. A unit exists until none is open.
+struct WorkUnit {
+  UnitId id{};
+  JobId job{};
+  uint64_t first = 0;
+  std::vector<bool> open{};                  // one a position: neither complete nor failed for good; count = size
+  absl::Time free_from = absl::UnixEpoch();  // the epoch: free; else the end of its lease
+  std::string worker{};                      // who has or last had it
+  int attempt = 0;                           // leases so far
+  int crashes = 0;                           // attempts that were lost
+
+  uint64_t count() const { return open.size(); }
+};
+
+enum class FailureKind { kOutOfMemory = 1, kCrash = 2, kError = 3 };
+
+// The failures of one position, the last one in words. Gone when the position is completed.
+struct PositionFailure {
+  JobId job{};
+  uint64_t position = 0;
+  std::string architecture{};
+  uint64_t seed = 0;
+  FailureKind kind = FailureKind::kError;
+  std::string message{};
+  int attempts = 0;
+  bool for_good = false;
+  UnitId unit{};  // the lease that failed last: the same one is not counted twice
+  int attempt = 0;
+  std::string worker{};
+  absl::Time time{};
+};
+
+struct FailureGroup {
+  FailureKind kind = FailureKind::kError;
+  std::string message{};
+  uint64_t count = 0;
+  uint64_t for_good = 0;
+  PositionFailure example{};  // the latest
+};
+
+// The answer to a request, kept so that the same request gets it again.
+struct RecordedAnswer {
+  std::vector<Disposition> dispositions{};
+  bool lease_valid = false;
+};
+
+// ---- Ground truth.
+
+struct AccuracyKey {
+  std::string space{};
+  std::string task{};
+  std::string metric{};
+  std::string source{};
+
+  bool operator==(const AccuracyKey&) const = default;
+};
+
+struct AccuracyInfo {
+  AccuracyId id{};
+  AccuracyKey key{};
+  uint64_t rows = 0;
+};
+
+struct NewAccuracy {
+  std::string architecture{};
+  double value = 0;  // finite
+};
+
+struct AccuracyRow {
+  ArchitectureId architecture{};
+  double value = 0;
+};
+
+struct ImportCounts {
+  uint64_t added = 0;
+  uint64_t unchanged = 0;
+};
+
+// Reads within one transaction: all answers belong to one moment. Valid, and used by one thread, within the function
+// that received it. Every method may also answer UNAVAILABLE (busy, disk full) and DATA_LOSS (the file is damaged).
+class StoreReader {
+ public:
+  virtual ~StoreReader() = default;
+
+  virtual absl::StatusOr<std::vector<KnownSpace>> GetSpaces() = 0;   // by name
+  virtual absl::StatusOr<std::vector<KnownProxy>> GetProxies() = 0;  // by name
+
+  // NOT_FOUND.
+  virtual absl::StatusOr<ProbeBatchRow> FindProbeBatch(const ProbeBatchKey& key) = 0;
+  virtual absl::StatusOr<ProbeBatchRow> GetProbeBatch(std::string_view digest) = 0;
+  // By digest, those after `after`; of one task unless it is empty.
+  virtual absl::StatusOr<std::vector<ProbeBatchRow>> ListProbeBatches(std::string_view task, std::string_view after,
+                                                                      int limit) = 0;
+  // At most `limit` bytes from `offset`; fewer at the end. NOT_FOUND. OUT_OF_RANGE: offset beyond the end.
+  virtual absl::StatusOr<std::string> ReadProbeBatch(std::string_view digest, uint64_t offset, uint64_t limit) = 0;
+
+  // NOT_FOUND.
+  virtual absl::StatusOr<Job> GetJob(JobId job) = 0;
+  virtual absl::StatusOr<Job> FindJob(std::string_view digest) = 0;
+  // Newest first, those before `before`.
+  virtual absl::StatusOr<std::vector<Job>> ListJobs(std::optional<JobId> before, int limit) = 0;
+  virtual absl::StatusOr<std::vector<JobId>> ListRunningJobs() = 0;  // by id
+  // Of a job that lists its architectures: those from `first` on.
+  virtual absl::StatusOr<std::vector<std::string>> GetListedArchitectures(JobId job, uint64_t first,
+                                                                          uint64_t count) = 0;
+
+  virtual absl::StatusOr<WorkUnit> GetUnit(UnitId unit) = 0;  // NOT_FOUND
+  // Units that can be acquired at `now`; counts no further than `limit`.
+  virtual absl::StatusOr<int> CountFreeUnits(JobId job, absl::Time now, int limit) = 0;
+  // Units whose lease has ended by time, the longest ago first.
+  virtual absl::StatusOr<std::vector<WorkUnit>> ListExpiredUnits(JobId job, absl::Time now, int limit) = 0;
+  // Open positions under a lease at `now`.
+  virtual absl::StatusOr<uint64_t> CountLeased(JobId job, absl::Time now) = 0;
+  // Units under a lease at `now`, by worker.
+  virtual absl::StatusOr<std::map<std::string, int>> CountLeases(absl::Time now) = 0;
+
+  virtual absl::StatusOr<PositionFailure> GetFailure(JobId job, uint64_t position) = 0;  // NOT_FOUND
+  // By kind and message, the most frequent first.
+  virtual absl::StatusOr<std::vector<FailureGroup>> ListFailures(JobId job, int limit) = 0;
+
+  // missing[a][s]: no score of architectures[a] in columns[s].
+  virtual absl::StatusOr<std::vector<std::vector<bool>>> FindMissing(std::span<const SeriesKey> columns,
+                                                                     std::span<const std::string> architectures) = 0;
+  virtual absl::StatusOr<std::vector<SeriesInfo>> ListSeries(const SeriesFilter& filter, SeriesId after, int limit) = 0;
+  // By architecture id, those after `after`.
+  virtual absl::StatusOr<std::vector<ScoreRow>> ReadColumn(SeriesId series, ArchitectureId after, int limit) = 0;
+  // By text, in the order asked for; an unset one has no row in the store.
+  virtual absl::StatusOr<std::vector<std::optional<ArchitectureId>>> FindArchitectures(
+      std::string_view space, std::span<const std::string> architectures) = 0;
+  virtual absl::StatusOr<std::string> GetArchitecture(ArchitectureId architecture) = 0;  // NOT_FOUND
+  virtual absl::StatusOr<std::vector<ScoreConflict>> ListConflicts(int limit) = 0;       // newest first
+
+  virtual absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) = 0;
+  virtual absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) = 0;
+
+  // NOT_FOUND: no request of this id was answered lately.
+  virtual absl::StatusOr<RecordedAnswer> FindAnswer(std::string_view request_id) = 0;
+};
+
+// Writes within one transaction. When the function that received it returns an error, nothing of what it wrote stays.
+class StoreWriter : public StoreReader {
+ public:
+  // The latest announcement of a name replaces the one before.
+  virtual absl::Status Announce(std::span<const KnownSpace> spaces, std::span<const KnownProxy> proxies) = 0;
+
+  // ALREADY_EXISTS: the digest is there, or another batch has this key.
+  virtual absl::Status AddProbeBatch(const ProbeBatchRow& row, std::string_view content) = 0;
+
+  // `job.id` is ignored. ALREADY_EXISTS: the digest is there.
+  virtual absl::StatusOr<JobId> AddJob(const Job& job) = 0;
+  virtual absl::Status AddListedArchitectures(JobId job, std::string_view space,
+                                              std::span<const std::string> architectures) = 0;
+  // All but id, digest, spec, created and total.
+  virtual absl::Status UpdateJob(const Job& job) = 0;
+
+  // Ids are ignored.
+  virtual absl::Status AddUnits(std::span<const WorkUnit> units) = 0;
+  // Leases the lowest free units, at most `limit`, to `worker` until `expires`, in one statement; empty when nothing is
+  // free. A unit whose lease has ended at `now` is free.
+  virtual absl::StatusOr<std::vector<WorkUnit>> AcquireUnits(JobId job, std::string_view worker, absl::Time now,
+                                                             absl::Time expires, int limit) = 0;
+  // True when (unit, attempt) is still `worker`'s: given to nobody else meanwhile, even if its time has passed.
+  virtual absl::StatusOr<bool> RenewUnit(UnitId unit, int attempt, std::string_view worker, absl::Time expires) = 0;
+  virtual absl::Status UpdateUnit(const WorkUnit& unit) = 0;  // open, free_from, worker, crashes
+  virtual absl::Status DeleteUnit(UnitId unit) = 0;
+  // All of the job, or only those that nobody has leased.
+  virtual absl::Status DeleteUnits(JobId job, bool only_free) = 0;
+  // The leases of one worker end at `now`. Returns how many.
+  virtual absl::StatusOr<int> ExpireLeases(std::string_view worker, absl::Time now) = 0;
+  // No lease ends before `until`.
+  virtual absl::Status ExtendLeases(absl::Time until) = 0;
+
+  virtual absl::Status PutFailure(const PositionFailure& failure) = 0;
+  virtual absl::Status DeleteFailure(JobId job, uint64_t position) = 0;
+  virtual absl::Status DeleteFailures(JobId job) = 0;
+
+  // Of every key the first score stays. A later one within the column's tolerance is kAlreadyRecorded, another one is
+  // kConflict and goes to the audit table. One disposition for each of `scores`.
+  virtual absl::StatusOr<std::vector<Disposition>> AddScores(std::span<const ScoreColumn> columns,
+                                                             std::span<const NewScore> scores,
+                                                             const Execution& execution, absl::Time now) = 0;
+  // Also forgets the answers that are older than a day.
+  virtual absl::Status PutAnswer(std::string_view request_id, const RecordedAnswer& answer, absl::Time now) = 0;
+
+  // ALREADY_EXISTS names the first row whose stored value is another one.
+  virtual absl::StatusOr<ImportCounts> AddAccuracies(const AccuracyKey& key, std::string_view licence,
+                                                     std::string_view digest, std::span<const NewAccuracy> rows,
+                                                     absl::Time now) = 0;
+};
+
+// Thread-safe. Both calls block; neither may be nested in the other.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Runs `body` on the calling thread. It must be short: pages, not whole tables.
+  virtual absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> body) = 0;
+
+  // Runs `body` on the store's writing thread, in one transaction with others that wait, and returns when that is
+  // durable. UNAVAILABLE: nothing was written, or the store is closing.
+  virtual absl::Status Write(absl::FunctionRef<absl::Status(StoreWriter&)> body) = 0;
+
+  // Where it lies, for people.
+  virtual std::string location() const = 0;
+};
+
+}  // namespace zcbench
+
+#endif  // ZCBENCH_DB_STORE_H_
