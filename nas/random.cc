@@ -22,11 +22,14 @@ constexpr double kWordRange = 4294967296.0;  // 2^32
 
 double ToUniform(uint32_t word) { return (word + 0.5) / kWordRange; }
 
-template <size_t N>
-double Polynomial(const double (&coefficients)[N], double x) {  // the constant first
-  double sum = coefficients[N - 1];
-  for (size_t i = N - 1; i-- > 0;) sum = sum * x + coefficients[i];
-  return sum;
+// Horner's rule, the constant first; unrolled by recursion, which optimisers do not do for the loop.
+template <size_t I = 0, size_t N>
+double Polynomial(const double (&coefficients)[N], double x) {
+  if constexpr (I + 1 == N) {
+    return coefficients[I];
+  } else {
+    return Polynomial<I + 1>(coefficients, x) * x + coefficients[I];
+  }
 }
 
 // Natural logarithm of a positive double, within 2 units of the last place: x = m 2^e with m in [sqrt(1/2), sqrt(2)),
@@ -53,50 +56,74 @@ double Log(double x) {
 }
 
 // Wichura, "Algorithm AS 241: The Percentage Points of the Normal Distribution", Applied Statistics 37 (1988), PPND16:
-// relative error about 1e-16.
-double InverseNormal(double p) {
-  constexpr double kCentralNumerator[] = {3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
-                                          1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
-                                          3.3430575583588128105e4, 2.5090809287301226727e3};
-  constexpr double kCentralDenominator[] = {1.0,
-                                            4.2313330701600911252e1,
-                                            6.8718700749205790830e2,
-                                            5.3941960214247511077e3,
-                                            2.1213794301586595867e4,
-                                            3.9307895800092710610e4,
-                                            2.8729085735721942674e4,
-                                            5.2264952788528545610e3};
-  constexpr double kMiddleNumerator[] = {1.42343711074968357734e0,  4.63033784615654529590e0, 5.76949722146069140550e0,
-                                         3.64784832476320460504e0,  1.27045825245236838258e0, 2.41780725177450611770e-1,
-                                         2.27238449892691845833e-2, 7.74545014278341407640e-4};
-  constexpr double kMiddleDenominator[] = {1.0,
-                                           2.05319162663775882187e0,
-                                           1.67638483018380384940e0,
-                                           6.89767334985100004550e-1,
-                                           1.48103976427480074590e-1,
-                                           1.51986665636164571966e-2,
-                                           5.47593808499534494600e-4,
-                                           1.05075007164441684324e-9};
-  constexpr double kFarNumerator[] = {6.65790464350110377720e0,  5.46378491116411436990e0,  1.78482653991729133580e0,
-                                      2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
-                                      2.71155556874348757815e-5, 2.01033439929228813265e-7};
-  constexpr double kFarDenominator[] = {1.0,
-                                        5.99832206555887937690e-1,
-                                        1.36929880922735805310e-1,
-                                        1.48753612908506148525e-2,
-                                        7.86869131145613259100e-4,
-                                        1.84631831751005468180e-5,
-                                        1.42151175831644588870e-7,
-                                        2.04426310338993978564e-15};
-  const double q = p - 0.5;
-  if (std::fabs(q) <= 0.425) {
-    const double r = 0.180625 - q * q;
-    return q * Polynomial(kCentralNumerator, r) / Polynomial(kCentralDenominator, r);
-  }
-  const double r = std::sqrt(-Log(q < 0 ? p : 1.0 - p));
+// relative error about 1e-16. Rational in 0.425^2 - q^2 for |q| <= 0.425, q = p - 1/2, and beyond that in the root of
+// -log of the smaller tail.
+constexpr double kCentralNumerator[] = {3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
+                                        1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
+                                        3.3430575583588128105e4, 2.5090809287301226727e3};
+constexpr double kCentralDenominator[] = {1.0,
+                                          4.2313330701600911252e1,
+                                          6.8718700749205790830e2,
+                                          5.3941960214247511077e3,
+                                          2.1213794301586595867e4,
+                                          3.9307895800092710610e4,
+                                          2.8729085735721942674e4,
+                                          5.2264952788528545610e3};
+constexpr double kMiddleNumerator[] = {1.42343711074968357734e0,  4.63033784615654529590e0, 5.76949722146069140550e0,
+                                       3.64784832476320460504e0,  1.27045825245236838258e0, 2.41780725177450611770e-1,
+                                       2.27238449892691845833e-2, 7.74545014278341407640e-4};
+constexpr double kMiddleDenominator[] = {1.0,
+                                         2.05319162663775882187e0,
+                                         1.67638483018380384940e0,
+                                         6.89767334985100004550e-1,
+                                         1.48103976427480074590e-1,
+                                         1.51986665636164571966e-2,
+                                         5.47593808499534494600e-4,
+                                         1.05075007164441684324e-9};
+constexpr double kFarNumerator[] = {6.65790464350110377720e0,  5.46378491116411436990e0,  1.78482653991729133580e0,
+                                    2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+                                    2.71155556874348757815e-5, 2.01033439929228813265e-7};
+constexpr double kFarDenominator[] = {1.0,
+                                      5.99832206555887937690e-1,
+                                      1.36929880922735805310e-1,
+                                      1.48753612908506148525e-2,
+                                      7.86869131145613259100e-4,
+                                      1.84631831751005468180e-5,
+                                      1.42151175831644588870e-7,
+                                      2.04426310338993978564e-15};
+constexpr double kCentralHalfWidth = 0.425;
+
+double CentralInverseNormal(double q) {
+  const double r = 0.180625 - q * q;
+  return q * Polynomial(kCentralNumerator, r) / Polynomial(kCentralDenominator, r);
+}
+
+double TailInverseNormal(double p) {
+  const double r = std::sqrt(-Log(p < 0.5 ? p : 1.0 - p));
   const double x = r <= 5.0 ? Polynomial(kMiddleNumerator, r - 1.6) / Polynomial(kMiddleDenominator, r - 1.6)
                             : Polynomial(kFarNumerator, r - 5.0) / Polynomial(kFarDenominator, r - 5.0);
-  return q < 0 ? -x : x;
+  return p < 0.5 ? -x : x;
+}
+
+double InverseNormal(double p) {
+  const double q = p - 0.5;
+  return std::fabs(q) <= kCentralHalfWidth ? CentralInverseNormal(q) : TailInverseNormal(p);
+}
+
+constexpr size_t kChunk = 64;
+
+// InverseNormal of each element, without a branch that guesses wrong for three elements in twenty.
+void InvertNormals(std::array<double, kChunk>& values) {
+  std::array<double, kChunk> central;
+  for (size_t i = 0; i < kChunk; ++i) central[i] = CentralInverseNormal(values[i] - 0.5);
+  std::array<uint8_t, kChunk> tails;
+  size_t count = 0;
+  for (size_t i = 0; i < kChunk; ++i) {
+    tails[count] = static_cast<uint8_t>(i);
+    count += std::fabs(values[i] - 0.5) > kCentralHalfWidth;
+  }
+  for (size_t k = 0; k < count; ++k) central[tails[k]] = TailInverseNormal(values[tails[k]]);
+  values = central;
 }
 
 // P(N(0, 1) <= x) for x < 0, by bisection of its inverse: the two agree, and no second approximation is needed.
@@ -146,29 +173,41 @@ double CounterStream::Uniform(uint64_t element) const { return ToUniform(Word(el
 
 double CounterStream::Normal(uint64_t element) const { return InverseNormal(Uniform(element)); }
 
-template <typename T, typename Map>
-void CounterStream::Fill(std::span<T> out, uint64_t first, const Map& map) const {
+void CounterStream::FillWords(std::span<uint32_t> out, uint64_t first) const {
   size_t i = 0;
   while (i < out.size()) {
     const std::array<uint32_t, 4> words = Block((first + i) / 4);
     const size_t offset = (first + i) % 4;
     const size_t count = std::min(4 - offset, out.size() - i);
-    for (size_t k = 0; k < count; ++k) out[i + k] = map(words[offset + k]);
+    std::copy_n(words.begin() + offset, count, out.begin() + i);
     i += count;
   }
 }
 
-void CounterStream::FillWords(std::span<uint32_t> out, uint64_t first) const {
-  Fill(out, first, [](uint32_t word) { return word; });
+template <typename Map>
+void CounterStream::FillChunks(std::span<float> out, const Map& map) const {
+  std::array<uint32_t, kChunk> words;
+  std::array<double, kChunk> values;
+  for (size_t first = 0; first < out.size(); first += kChunk) {
+    FillWords(words, first);
+    for (size_t i = 0; i < kChunk; ++i) values[i] = ToUniform(words[i]);
+    map(values);
+    const size_t count = std::min(kChunk, out.size() - first);
+    for (size_t i = 0; i < count; ++i) out[first + i] = static_cast<float>(values[i]);
+  }
 }
 
 void CounterStream::FillUniform(std::span<float> out, double low, double high) const {
-  const double width = high - low;
-  Fill(out, 0, [=](uint32_t word) { return static_cast<float>(low + width * ToUniform(word)); });
+  FillChunks(out, [low, width = high - low](std::array<double, kChunk>& values) {
+    for (double& value : values) value = low + width * value;
+  });
 }
 
 void CounterStream::FillNormal(std::span<float> out, double standard_deviation) const {
-  Fill(out, 0, [=](uint32_t word) { return static_cast<float>(standard_deviation * InverseNormal(ToUniform(word))); });
+  FillChunks(out, [=](std::array<double, kChunk>& values) {
+    InvertNormals(values);
+    for (double& value : values) value *= standard_deviation;
+  });
 }
 
 void CounterStream::FillTruncatedNormal(std::span<float> out, double standard_deviation, double cut) const {
@@ -180,9 +219,10 @@ void CounterStream::FillTruncatedNormal(std::span<float> out, double standard_de
   }
   const double below = NormalCdfBelowZero(bound);
   const double inside = 1.0 - 2.0 * below;
-  Fill(out, 0, [=](uint32_t word) {
-    const double x = standard_deviation * InverseNormal(below + inside * ToUniform(word));
-    return static_cast<float>(std::clamp(x, -cut, cut));
+  FillChunks(out, [=](std::array<double, kChunk>& values) {
+    for (double& value : values) value = below + inside * value;
+    InvertNormals(values);
+    for (double& value : values) value = std::clamp(standard_deviation * value, -cut, cut);
   });
 }
 

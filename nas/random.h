@@ -43,8 +43,8 @@ class CounterStream {
   void FillTruncatedNormal(std::span<float> out, double standard_deviation, double cut) const;
 
  private:
-  template <typename T, typename Map>
-  void Fill(std::span<T> out, uint64_t first, const Map& map) const;
+  template <typename Map>
+  void FillChunks(std::span<float> out, const Map& map) const;
   std::array<uint32_t, 4> Block(uint64_t block) const;
 
   uint64_t seed_;

@@ -14,7 +14,8 @@ ZCB_REGISTER(task, Task, photos) {
                 .probe_images = 16,
                 .mean = {0.485f, 0.456f, 0.406f},
                 .standard_deviation = {0.229f, 0.224f, 0.225f},
-                .shipped = true});
+                .shipped = true,
+                .class_names = {"animal", "energy", "fish", "monument", "tool"}});
 }
 
 }  // namespace zcbench

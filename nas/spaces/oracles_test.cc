@@ -1,0 +1,220 @@
+// Counts, notations and indices against published values: the records of tests/oracles/, every *.json of the folder
+// that ZCB_ORACLES_DIR names (same format), and the tables of the folder that ZCB_TEST_DATA names.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+#include "base/status_matchers.h"
+#include "nas/space.h"
+
+namespace zcbench {
+namespace {
+
+using nlohmann::json;
+
+const Space& SpaceNamed(const std::string& name) { return *(*FindSpace(name))->space; }
+
+// A record holds some fields of those checked here; each that it holds must agree.
+std::string TextOf(const json& field) { return field.is_string() ? field.get<std::string>() : field.dump(); }
+
+// In its native notation, else by its id.
+std::string ArchitectureOf(const json& record) {
+  return TextOf(record.contains("arch") ? record["arch"] : record["id"]);
+}
+
+void ExpectCount(const json& record, const std::string& field, int64_t ours) {
+  if (!record.contains(field)) return;
+  EXPECT_EQ(record[field].get<double>(), static_cast<double>(ours)) << field;
+}
+
+int64_t MacsNamed(const Space& space, const std::string& architecture, const Cell& cell, const std::string& name) {
+  const absl::StatusOr<std::vector<NamedCount>> macs = space.Macs(architecture, cell);
+  EXPECT_THAT(macs, IsOk());
+  for (const NamedCount& count : *macs) {
+    if (count.name == name) return count.value;
+  }
+  ADD_FAILURE() << "no count " << name;
+  return -1;
+}
+
+Cell SquareCell(int pixels, int classes) {
+  Cell cell;
+  cell.height = cell.width = pixels;
+  cell.classes = classes;
+  return cell;
+}
+
+void CheckNasbench201(const json& record) {
+  const Space& space = SpaceNamed("nasbench201");
+  const absl::StatusOr<std::string> architecture = space.Parse(ArchitectureOf(record));
+  ASSERT_THAT(architecture, IsOk());
+  EXPECT_EQ("nb201/" + *architecture, record["id"].get<std::string>());
+  if (record.contains("arch")) {
+    EXPECT_THAT(space.Official(*architecture), IsOkAndHolds(TextOf(record["arch"])));
+  }
+  if (record.contains("index")) {
+    EXPECT_THAT(space.IndexOf(*architecture), IsOkAndHolds(record["index"].get<uint64_t>()));
+  }
+  if (record.contains("naslib_op_indices")) {
+    EXPECT_THAT(space.Parse(TextOf(record["naslib_op_indices"])), IsOkAndHolds(*architecture));
+  }
+  const Cell cifar10 = SquareCell(32, 10);
+  ExpectCount(record, "params", *space.Params(*architecture, 10));
+  ExpectCount(record, "flops", MacsNamed(space, *architecture, cifar10, "macs_api"));
+  ExpectCount(record, "flops_tensorwatch", *space.Flops(*architecture, cifar10));
+  for (const auto& [name, cell] : std::map<std::string, Cell>{
+           {"cifar10", cifar10}, {"cifar100", SquareCell(32, 100)}, {"ImageNet16-120", SquareCell(16, 120)}}) {
+    if (!record.contains(name)) continue;
+    SCOPED_TRACE(name);
+    ExpectCount(record[name], "params", *space.Params(*architecture, cell.classes));
+    ExpectCount(record[name], "flops_api", MacsNamed(space, *architecture, cell, "macs_api"));
+    ExpectCount(record[name], "flops_tensorwatch", *space.Flops(*architecture, cell));
+  }
+}
+
+void CheckAutoformer(const json& record) {
+  const std::string id = record["id"];
+  const std::string prefix = id.substr(0, id.find('/'));
+  ASSERT_THAT(FindSpace(prefix), IsOk());
+  const Space& space = SpaceNamed(prefix);
+  const absl::StatusOr<std::string> architecture = space.Parse(ArchitectureOf(record));
+  ASSERT_THAT(architecture, IsOk());
+  EXPECT_EQ(prefix + "/" + *architecture, id);
+  EXPECT_THAT(space.Parse(id), IsOkAndHolds(*architecture));
+  const Cell cell = SquareCell(224, 1000);
+  ExpectCount(record, "params", *space.Params(*architecture, 1000));
+  ExpectCount(record, "flops", *space.Flops(*architecture, cell));
+  ExpectCount(record, "macs_true_N197", MacsNamed(space, *architecture, cell, "macs_true"));
+}
+
+// Returns how many records there were.
+int CheckFile(const std::filesystem::path& path) {
+  SCOPED_TRACE(path);
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  EXPECT_THAT(text, IsOk());
+  if (!text.ok()) return 0;
+  const json file = json::parse(*text, nullptr, false);
+  EXPECT_TRUE(file.is_object()) << "not a JSON object";
+  if (!file.is_object()) return 0;
+  int records = 0;
+  const auto check_list = [&](const char* list, void (*check)(const json&)) {
+    if (!file.contains(list)) return;
+    for (const json& record : file[list]) {
+      SCOPED_TRACE(record.dump());
+      ++records;
+      ASSERT_TRUE(record.contains("id"));
+      check(record);
+    }
+  };
+  check_list("nb201", CheckNasbench201);
+  check_list("autoformer", CheckAutoformer);
+  return records;
+}
+
+int CheckFolder(const std::filesystem::path& folder) {
+  int records = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".json") records += CheckFile(entry.path());
+  }
+  EXPECT_FALSE(error) << folder << ": " << error.message();
+  return records;
+}
+
+TEST(OraclesTest, EveryRecordOfTheRepositoryAgrees) {
+  EXPECT_GE(CheckFolder(std::filesystem::path(ZCB_SOURCE_DIR) / "tests/oracles"), 37);
+}
+
+TEST(OraclesTest, EveryRecordOfTheFolderGivenAgrees) {
+  const char* const folder = std::getenv("ZCB_ORACLES_DIR");
+  if (folder == nullptr) GTEST_SKIP() << "ZCB_ORACLES_DIR names no folder of further oracles";
+  EXPECT_GT(CheckFolder(folder), 0) << folder << " holds no record of nasbench201 or autoformer";
+}
+
+class PublishedTableTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const char* const folder = std::getenv("ZCB_TEST_DATA");
+    if (folder == nullptr) GTEST_SKIP() << "ZCB_TEST_DATA does not name the folder of the published tables";
+    folder_ = folder;
+  }
+
+  std::string Read(const std::string& name) const {
+    const absl::StatusOr<std::string> text = ReadFile(folder_ / name);
+    EXPECT_THAT(text, IsOk());
+    return text.value_or("");
+  }
+
+  // The rows below the header, each a map from column to field.
+  std::vector<std::map<std::string, std::string>> Rows(const std::string& name) const {
+    const std::string text = Read(name);
+    std::vector<std::map<std::string, std::string>> rows;
+    std::vector<std::string> columns;
+    for (const std::string& line : std::vector<std::string>(absl::StrSplit(text, '\n', absl::SkipEmpty()))) {
+      const std::vector<std::string> fields = absl::StrSplit(line, ',');
+      if (columns.empty()) {
+        columns = fields;
+        continue;
+      }
+      EXPECT_EQ(fields.size(), columns.size()) << line;
+      auto& row = rows.emplace_back();
+      for (size_t i = 0; i < std::min(fields.size(), columns.size()); ++i) row[columns[i]] = fields[i];
+    }
+    return rows;
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+// The table has millions with seven digits.
+std::string Millions(int64_t count) { return absl::StrFormat("%.7g", count / 1e6); }
+
+TEST_F(PublishedTableTest, NasbenchSuiteZeroCountsTheSame) {
+  const Space& space = SpaceNamed("nasbench201");
+  const Cell cell = SquareCell(32, 10);
+  const auto rows = Rows("nb201_zc_cifar10.csv");
+  EXPECT_EQ(rows.size(), 9445u);
+  for (const auto& row : rows) {
+    const absl::StatusOr<std::string> architecture = space.Parse("#" + row.at("idx"));
+    ASSERT_THAT(architecture, IsOk());
+    ASSERT_THAT(space.Parse(row.at("code")), IsOkAndHolds(*architecture)) << row.at("idx");
+    double millions = 0;
+    ASSERT_TRUE(absl::SimpleAtod(row.at("params"), &millions));
+    ASSERT_THAT(space.Params(*architecture, 10), IsOkAndHolds(std::llround(millions * 1e6))) << row.at("idx");
+    ASSERT_EQ(Millions(*space.Flops(*architecture, cell)), row.at("flops")) << row.at("idx");
+  }
+}
+
+TEST_F(PublishedTableTest, TheAccuracyTableHasTheSameIndex) {
+  const Space& space = SpaceNamed("nasbench201");
+  const auto rows = Rows("nb201_accuracy.csv");
+  EXPECT_EQ(rows.size(), space.size());
+  for (const auto& row : rows) {
+    const absl::StatusOr<std::string> architecture = space.Parse("#" + row.at("idx"));
+    ASSERT_THAT(architecture, IsOk());
+    ASSERT_THAT(space.Parse(row.at("code")), IsOkAndHolds(*architecture)) << row.at("idx");
+    ASSERT_THAT(space.Official(*architecture), IsOkAndHolds(row.at("arch_str"))) << row.at("idx");
+  }
+}
+
+TEST_F(PublishedTableTest, EverySubnetOfVitBenchIsOfAutoformerTiny) {
+  const Space& space = SpaceNamed("autoformer_tiny");
+  const json records = json::parse(Read("vitbench_autoformer_tiny.json"), nullptr, false);
+  ASSERT_EQ(records.size(), 100u);
+  for (const json& record : records) {
+    const absl::StatusOr<std::string> architecture = space.Parse(record["arch"].dump());
+    ASSERT_THAT(architecture, IsOk());
+    EXPECT_THAT(space.IndexOf(*architecture), IsOk());
+  }
+}
+
+}  // namespace
+}  // namespace zcbench
