@@ -297,7 +297,8 @@ class RealCifarTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const char* const folder = std::getenv("ZCB_TEST_DATA");
-    if (folder == nullptr) GTEST_SKIP() << "ZCB_TEST_DATA does not name the folder of published data";
+    if (folder == nullptr || *folder == '\0')
+      GTEST_SKIP() << "ZCB_TEST_DATA does not name the folder of published data";
     folder_ = folder;
   }
 

@@ -27,11 +27,13 @@ absl::Status CheckJpegSignature(std::string_view bytes);
 
 // Baseline and progressive JPEG, 8 bits, colour or grey (which becomes R = G = B). Settings are fixed: the accurate
 // integer DCT (JDCT_ISLOW), "fancy" chroma upsampling, no block smoothing; embedded colour profiles and EXIF
-// orientation are ignored. That is what Pillow and so torchvision decode. libjpeg-turbo (all versions in use, with or
-// without SIMD) gives the same bytes for these settings; IJG's libjpeg 7 and later upsamples chroma differently and
-// does not. INVALID_ARGUMENT names the byte near which the file is wrong: another format, damaged, truncated, CMYK
-// (convert it), larger than kMaxImageSide or kMaxImagePixels (checked before memory is taken), more than 100 scans.
-// What libjpeg only warns of, a damaged or missing piece that it would fill with grey, is an error here.
+// orientation are ignored. That is what Pillow and so torchvision decode. libjpeg-turbo 2.1 and 3.2 decode every
+// shipped photo to the same bytes, with or without SIMD; another library, such as IJG's libjpeg 7 and later, may round
+// chroma differently, and the tests of this folder then fail and say so.
+//
+// INVALID_ARGUMENT names the byte near which the file is wrong: another format, damaged, truncated, CMYK (convert it),
+// larger than kMaxImageSide or kMaxImagePixels (checked before memory is taken), more than 100 scans. What libjpeg only
+// warns of, a damaged or missing piece that it would fill with grey, is an error here.
 absl::StatusOr<Image> DecodeJpeg(std::string_view bytes);
 
 // Resizes with an antialiasing triangle filter, first each row, then each column, rounding to bytes after each:
@@ -49,8 +51,9 @@ Image CentreCrop(const Image& image, int width, int height);
 
 // What a model sees, [size, size]: Resize to a short side of 256 for size 224 and of `size` otherwise, the long side in
 // proportion, rounded down; then CentreCrop. At 224 this is torchvision's Resize(256), CenterCrop(224); an image of 32
-// x 32 stays as it is at 32 and is enlarged to 256 x 256 and cropped at 224. INVALID_ARGUMENT: so narrow that the long
-// side would be longer than kMaxImageSide.
+// x 32 stays as it is at 32 and is enlarged to 256 x 256 and cropped at 224.
+//
+// INVALID_ARGUMENT: so narrow that the long side would be longer than kMaxImageSide.
 absl::StatusOr<Image> FitToSquare(const Image& image, int size);
 
 // 8-bit RGB. INTERNAL: libpng failed, e.g. by lack of memory.

@@ -31,9 +31,10 @@ struct JpegOptions {
   J_COLOR_SPACE from = JCS_RGB;
   int components = 3;
   bool progressive = false;
+  std::vector<jpeg_scan_info> scans = {};  // of a progressive file, instead of the usual ones
 };
 
-std::string EncodeJpeg(int width, int height, std::string_view samples, JpegOptions options = {}) {
+std::string EncodeJpeg(int width, int height, std::string_view samples, const JpegOptions& options) {
   jpeg_compress_struct info;
   jpeg_error_mgr errors;
   info.err = jpeg_std_error(&errors);
@@ -48,6 +49,10 @@ std::string EncodeJpeg(int width, int height, std::string_view samples, JpegOpti
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, 95, TRUE);
   if (options.progressive) jpeg_simple_progression(&info);
+  if (!options.scans.empty()) {
+    info.scan_info = options.scans.data();
+    info.num_scans = static_cast<int>(options.scans.size());
+  }
   jpeg_start_compress(&info, TRUE);
   std::string row(static_cast<size_t>(width * options.components), '\0');
   for (size_t y = 0; y < static_cast<size_t>(height); ++y) {
@@ -62,7 +67,7 @@ std::string EncodeJpeg(int width, int height, std::string_view samples, JpegOpti
   return bytes;
 }
 
-std::string SmoothJpeg(JpegOptions options = {}) {
+std::string SmoothJpeg(const JpegOptions& options = {}) {
   std::string samples;
   for (int y = 0; y < 48; ++y) {
     for (int x = 0; x < 64; ++x) {
@@ -160,8 +165,22 @@ TEST(DecodeJpegTest, ChecksTheSizeBeforeItTakesMemory) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("65500 x 65500")));
 }
 
+TEST(DecodeJpegTest, RefusesTooManyScans) {
+  JpegOptions options{.progressive = true, .scans = {{3, {0, 1, 2}, 0, 0, 0, 0}}};
+  for (int coefficient = 1; coefficient < 64; ++coefficient) {  // each alone, 63 of each colour
+    for (int component = 0; component < 3; ++component) {
+      options.scans.push_back({1, {component}, coefficient, coefficient, 0, 0});
+      if (options.scans.size() == 100) {
+        EXPECT_THAT(DecodeJpeg(SmoothJpeg(options)), IsOk());
+      }
+    }
+  }
+  EXPECT_THAT(DecodeJpeg(SmoothJpeg(options)),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("more than 100 scans")));
+}
+
 // What libjpeg decodes may differ between its versions and so would every digest of photos: this is the test that says
-// it first. The values are those of libjpeg-turbo 2.1 and 3.2.
+// it first. The values are those of libjpeg-turbo 2.1 and 3.2 (Pillow 13.0).
 TEST(DecodeJpegTest, PhotosDecodeToTheKnownPixels) {
   struct Case {
     std::string_view file, sha256;

@@ -148,7 +148,7 @@ TEST(MakeProbeBatchTest, DigestsOfPhotosNeverChange) {
 
 TEST(MakeProbeBatchTest, CifarStaysAsItIsAtItsOwnSize) {
   const char* const folder = std::getenv("ZCB_TEST_DATA");
-  if (folder == nullptr) GTEST_SKIP() << "ZCB_TEST_DATA does not name the folder of published data";
+  if (folder == nullptr || *folder == '\0') GTEST_SKIP() << "ZCB_TEST_DATA does not name the folder of published data";
   const Task& task = TaskNamed("cifar10");
   const auto data = OpenDataSet(task, std::filesystem::path(folder) / "cifar10_train_a.bin");
   ASSERT_THAT(data, IsOk());
