@@ -35,7 +35,7 @@ class CounterStream {
   // out[i] = Word(first + i).
   void FillWords(std::span<uint32_t> out, uint64_t first = 0) const;
 
-  // Element i of a tensor is a function of word i alone, computed in double and rounded once; about 10 ns an element.
+  // Element i of a tensor is a function of word i alone, computed in double and rounded once; about 15 ns an element.
   void FillUniform(std::span<float> out, double low, double high) const;
   void FillNormal(std::span<float> out, double standard_deviation) const;
   // A normal cut at +-`cut` (absolute, not in standard deviations), by inverting within the cut interval; both > 0.

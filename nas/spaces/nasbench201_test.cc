@@ -93,7 +93,8 @@ TEST(Nasbench201Test, CountsAreThePublishedClosedForms) {
     int64_t n1 = 0;
     int64_t n3 = 0;
     int64_t na = 0;
-    for (const Nasbench201Op op : *DecodeNasbench201(architecture)) {
+    const Nasbench201Cell cell = *DecodeNasbench201(architecture);
+    for (const Nasbench201Op op : cell) {
       n1 += op == Nasbench201Op::kConv1x1;
       n3 += op == Nasbench201Op::kConv3x3;
       na += op == Nasbench201Op::kAvgPool3x3;
