@@ -25,8 +25,8 @@ find_package_handle_standard_args(LibTorch REQUIRED_VARS LibTorch_CPU LibTorch_C
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
   set_target_properties(LibTorch::LibTorch PROPERTIES
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
-  target_link_libraries(LibTorch::LibTorch INTERFACE ${LibTorch_CPU} ${LibTorch_C10} Threads::Threads)
+    INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+  target_link_libraries(LibTorch::LibTorch INTERFACE ${LibTorch_CPU} ${LibTorch_C10} gomp Threads::Threads)
   # libtorch_cpu.so finds its own neighbours (libcudart, libcupti, libgomp) in its folder.
   target_link_options(LibTorch::LibTorch INTERFACE -Wl,-rpath,${ZCB_TORCH_ROOT}/lib -Wl,-rpath-link,${ZCB_TORCH_ROOT}/lib)
   if(LibTorch_CUDA AND LibTorch_C10_CUDA)

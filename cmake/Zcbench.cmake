@@ -53,7 +53,7 @@ if(ZCB_WITH_TORCH)
   file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/generated/zcb_torch_pch.cc CONTENT "")
   add_library(zcb_torch_pch OBJECT ${CMAKE_BINARY_DIR}/generated/zcb_torch_pch.cc)
   target_link_libraries(zcb_torch_pch PRIVATE zcb_options LibTorch::LibTorch)
-  target_compile_options(zcb_torch_pch PRIVATE -fpch-preprocess)
+  target_compile_options(zcb_torch_pch PRIVATE -fpch-preprocess -fopenmp)
   target_precompile_headers(zcb_torch_pch PRIVATE <ATen/ATen.h> <torch/csrc/autograd/autograd.h> <torch/csrc/autograd/custom_function.h>)
 endif()
 
@@ -71,7 +71,8 @@ endfunction()
 
 function(zcb_torch TARGET SCOPE)
   target_link_libraries(${TARGET} ${SCOPE} LibTorch::LibTorch)
-  target_compile_options(${TARGET} PRIVATE -fpch-preprocess)
+  # at::parallel_for is an inline template: without OpenMP it runs in one thread.
+  target_compile_options(${TARGET} PRIVATE -fpch-preprocess -fopenmp)
   target_precompile_headers(${TARGET} REUSE_FROM zcb_torch_pch)
 endfunction()
 

@@ -1,0 +1,121 @@
+#include "tests/golden/fixture.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "nas/space.h"
+#include "nas/spaces/autoformer.h"
+#include "nas/spaces/nasbench201.h"
+#include "worker/models/autoformer.h"
+#include "worker/models/nasbench201.h"
+
+namespace zcbench {
+namespace {
+
+uint64_t SplitMix64(uint64_t x) {
+  x += 0x9E3779B97F4A7C15ull;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
+  return x ^ (x >> 31);
+}
+
+Batch MakeBatch(uint64_t stream, std::vector<int64_t> shape, const std::vector<int64_t>& labels) {
+  shape[0] = static_cast<int64_t>(labels.size());
+  return {FixtureFill(stream, shape, std::sqrt(3.0)), at::tensor(labels, at::kLong)};
+}
+
+// The model of a file's `arch` and `config`; for NAS-Bench-201 the space's own operation count, at the fixture's resolution.
+absl::StatusOr<std::unique_ptr<Model>> BuildFixtureModel(const nlohmann::json& file) {
+  const std::string space = file.at("space");
+  const std::string id = file.at("arch").at("id");
+  const int classes = file.at("classes");
+  const std::vector<std::string> parts = absl::StrSplit(id, absl::MaxSplits('/', 1));
+  if (space == "nb201") {
+    ZCB_ASSIGN_OR_RETURN(const Nasbench201Cell cell, DecodeNasbench201(parts[1]));
+    ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const nasbench201, FindSpace("nasbench201"));
+    const int side = file.at("input_shape")[2];
+    const Cell task_cell{.space = "nasbench201", .task = "fixture", .height = side, .width = side, .classes = classes, .images = 16};
+    ZCB_ASSIGN_OR_RETURN(const int64_t flops, nasbench201->space->Flops(parts[1], task_cell));
+    return MakeNasbench201Model(cell, classes, flops);
+  }
+  if (space == "vit") {
+    ZCB_ASSIGN_OR_RETURN(const AutoformerSubnet subnet, DecodeAutoformer(parts[1]));
+    const AutoformerInput input{file.at("config").at("img"), file.at("config").at("patch")};
+    return MakeAutoformerModel(subnet, input, classes);
+  }
+  return absl::UnimplementedError(absl::StrCat("fixture of space ", space));
+}
+
+}  // namespace
+
+double FixtureUniform(uint64_t stream, uint64_t element) {
+  return static_cast<double>(SplitMix64((stream << 32) + element) >> 40) / 16777216.0;
+}
+
+at::Tensor FixtureFill(uint64_t stream, const std::vector<int64_t>& shape, double scale) {
+  at::Tensor tensor = at::empty(shape, at::kFloat);
+  float* out = tensor.data_ptr<float>();
+  for (int64_t i = 0; i < tensor.numel(); ++i) {
+    out[i] = static_cast<float>((2 * FixtureUniform(stream, static_cast<uint64_t>(i)) - 1) * scale);
+  }
+  return tensor;
+}
+
+Weights FixtureWeights::Default(const Model& model) const {
+  Weights weights;
+  for (const TensorSpec& spec : model.tensors()) {
+    if (const auto it = streams_.find(spec.name); it != streams_.end()) {
+      weights.push_back(FixtureFill(it->second, spec.shape, scale_ > 0 ? scale_ : std::sqrt(3.0 / static_cast<double>(spec.fan_in))));
+    } else if (spec.role == TensorRole::kNormWeight) {
+      weights.push_back(at::ones(spec.shape, at::kFloat));
+    } else {
+      weights.push_back(at::zeros(spec.shape, at::kFloat));
+    }
+  }
+  return weights;
+}
+
+absl::StatusOr<Fixture> LoadFixture(const std::filesystem::path& path) {
+  ZCB_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  Fixture fixture;
+  fixture.name = path.stem();
+  fixture.file = nlohmann::json::parse(text);
+  ZCB_ASSIGN_OR_RETURN(fixture.model, BuildFixtureModel(fixture.file));
+  std::map<std::string, uint64_t> streams;
+  const bool transformer = fixture.model->is_transformer();
+  if (transformer) {
+    for (const auto& row : fixture.file.at("parameters")) {
+      if (row[3] == "fill") streams[row[1]] = row[0];
+    }
+  } else {
+    for (const auto& row : fixture.file.at("layers")) streams[absl::StrCat(row[1].get<std::string>(), ".weight")] = row[0];
+  }
+  fixture.weights = std::make_unique<FixtureWeights>(std::move(streams), transformer ? 0.02 * std::sqrt(3.0) : 0);
+  const std::vector<int64_t> shape = fixture.file.at("input_shape");
+  fixture.batch = MakeBatch(kStreamX, shape, fixture.file.at("labels"));
+  fixture.batch2 = MakeBatch(kStreamX2, shape, fixture.file.at("labels2"));
+  std::vector<int64_t> labels32;
+  for (int64_t n = 0; n < 32; ++n) labels32.push_back(n % 10);
+  fixture.batch32 = MakeBatch(kStreamX32, shape, labels32);
+  return fixture;
+}
+
+std::vector<std::filesystem::path> GoldenFiles(const std::string& folder) {
+  std::vector<std::filesystem::path> files;
+  std::vector<std::filesystem::path> folders = {std::filesystem::path(ZCB_SOURCE_DIR) / "tests/golden" / folder};
+  if (const char* more = std::getenv("ZCB_GOLDEN_DIR"); more != nullptr && folder == "published") folders.emplace_back(more);
+  for (const std::filesystem::path& from : folders) {
+    for (const auto& entry : std::filesystem::directory_iterator(from)) {
+      if (entry.path().extension() == ".json") files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace zcbench

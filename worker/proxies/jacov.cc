@@ -1,0 +1,38 @@
+// jacov (jacob_cov): how differently the network's outputs depend on different images.
+//   J[n]  = d(sum of all logits)/dx[n], flattened;   R = correlation coefficients of the rows, v its eigenvalues
+//   score = - sum over v of ( ln(v + 1e-5) + 1 / (v + 1e-5) )
+// Paper:   Mellor et al., "Neural Architecture Search without Training" (first version), arXiv:2006.04647v1.
+// Reads:   the image gradients of the pass of ones on the train loss graph; no label.
+// Score:   at most about -N, larger ranks better. A constant row or an eigenvalue below -1e-5: not finite. Cost: a backward to the images.
+// Differs: correlations and a symmetric eigen-solver in float64; the authors' general solver in float32 differs by about 1e-6. Where batch normalisation stands
+//          directly before the pooling the gradient is exactly zero and the score is rounding noise.
+#include <limits>
+
+#include "worker/proxies/input_jacobian.h"
+
+namespace zcbench {
+namespace {
+
+class Jacov final : public InputJacobian {
+ public:
+  absl::StatusOr<double> Score(const ModelView&) override {
+    const at::Tensor correlation = Correlation();
+    if (!at::isfinite(correlation).all().item<bool>()) return std::numeric_limits<double>::quiet_NaN();
+    const at::Tensor shifted = at::linalg_eigvalsh(correlation) + 1e-5;
+    return -(shifted.log() + shifted.reciprocal()).sum().item<double>();
+  }
+};
+
+}  // namespace
+
+ZCB_REGISTER(proxy, ProxyDefinition, jacov) {
+  registry.Add({.name = "jacov",
+                .summary = "spectrum of the correlation of the image gradients",
+                .paper = "Mellor et al., \"Neural Architecture Search without Training\", arXiv:2006.04647v1",
+                .reads = kWeights | kImages,
+                .passes = {"input_ones"},
+                .tolerance = 1e-4,
+                .create = Create<Jacov>});
+}
+
+}  // namespace zcbench
