@@ -1,0 +1,74 @@
+// The service's calls for C++ programs: one method a call, pages and streams gathered, errors as absl::Status. Nothing
+// is checked here that the server checks. Every method may be called from any thread.
+//
+// Any method: UNAVAILABLE: the server does not answer (`connected()` is false) or cannot serve this call now (it is
+// true). DEADLINE_EXCEEDED: it took too long. The other codes are those of proto/zcbench/v1.
+#ifndef ZCBENCH_CLIENT_CC_CLIENT_H_
+#define ZCBENCH_CLIENT_CC_CLIENT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/channel.h"
+#include "zcbench/v1/job.grpc.pb.h"
+#include "zcbench/v1/query.grpc.pb.h"
+
+namespace zcbench {
+
+namespace pb = v1;
+
+class Client {
+ public:
+  // Connects to `HOST:PORT` or `unix:PATH`, for at most 5 s. UNAVAILABLE: nobody answers there. Other errors: see
+  // MakeChannel.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& address);
+
+  const std::string& address() const { return address_; }
+  bool connected() const;
+
+  absl::StatusOr<pb::CreateJobResponse> CreateJob(const pb::JobSpec& spec);
+  absl::StatusOr<pb::Job> GetJob(int64_t id);  // 0 = the newest
+  absl::StatusOr<std::vector<pb::Job>> ListJobs();
+  absl::StatusOr<pb::Job> CancelJob(int64_t id);
+  absl::StatusOr<std::vector<pb::Failure>> ListFailures(int64_t job);
+  absl::StatusOr<std::vector<pb::Worker>> ListWorkers();
+  absl::Status DrainWorker(const std::string& worker);
+
+  // `encoded` is a probe batch file (nas/data/probe_batch.h). Storing the same again is no error.
+  absl::StatusOr<pb::CreateProbeBatchResponse> CreateProbeBatch(std::string_view encoded);
+  // DATA_LOSS: what arrived does not have the digest.
+  absl::StatusOr<std::string> FetchProbeBatch(const std::string& digest);
+  absl::StatusOr<std::vector<pb::ProbeBatchInfo>> ListProbeBatches(const std::string& task = "");
+
+  // Hands every chunk to `receive` as it arrives; an error of `receive` ends the stream and is returned.
+  absl::Status StreamScores(const pb::ScoreFilter& filter,
+                            const std::function<absl::Status(const pb::StreamScoresResponse&)>& receive);
+  absl::StatusOr<std::vector<pb::Series>> ListSeries(const pb::ScoreFilter& filter = {});
+  absl::StatusOr<std::vector<pb::Correlation>> Correlate(const pb::ScoreFilter& filter, const std::string& against);
+  absl::StatusOr<pb::ImportAccuraciesResponse> ImportAccuracies(const pb::ImportAccuraciesRequest& request);
+  absl::StatusOr<pb::DescribeResponse> Describe();
+
+ private:
+  Client(std::string address, std::shared_ptr<grpc::Channel> channel);
+
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Call(Stub& stub,
+                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                const Request& request);
+  absl::Status FromCall(const grpc::Status& status) const;
+
+  std::string address_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<pb::JobService::Stub> jobs_;
+  std::unique_ptr<pb::ProbeBatchService::Stub> probe_batches_;
+  std::unique_ptr<pb::QueryService::Stub> queries_;
+};
+
+}  // namespace zcbench
+
+#endif  // ZCBENCH_CLIENT_CC_CLIENT_H_
