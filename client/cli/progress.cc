@@ -1,0 +1,143 @@
+#include "client/cli/progress.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+namespace zcbench {
+namespace {
+
+constexpr int kBarWidth = 20;
+constexpr int kRoomForBar = 100;
+
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string Bar(uint64_t done, uint64_t total) {
+  const int full = total == 0 ? kBarWidth : static_cast<int>(done * kBarWidth / total);
+  return absl::StrCat("[", std::string(full, '#'), std::string(kBarWidth - full, '.'), "] ");
+}
+
+std::string Remaining(const pb::Job& job) {
+  if (job.has_eta()) {
+    return DurationText(absl::Seconds(job.eta().seconds()) + absl::Nanoseconds(job.eta().nanos()));
+  }
+  const uint64_t ended = job.done() + job.failed();
+  if (job.rate() > 0 && job.total() >= ended) return DurationText(absl::Seconds((job.total() - ended) / job.rate()));
+  return "?";
+}
+
+std::string StateWord(pb::JobState state) {
+  switch (state) {
+    case pb::JOB_STATE_RUNNING:
+      return "running";
+    case pb::JOB_STATE_DONE:
+      return "done";
+    case pb::JOB_STATE_DONE_WITH_FAILURES:
+      return "done_with_failures";
+    case pb::JOB_STATE_CANCELLED:
+      return "cancelled";
+    default:
+      return "unknown";
+  }
+}
+
+uint64_t ArchitectureCount(const pb::JobSpec& spec) {
+  if (spec.has_sampled()) return spec.sampled().count();
+  if (spec.has_indexed()) return spec.indexed().count();
+  return static_cast<uint64_t>(spec.listed().architectures_size());
+}
+
+}  // namespace
+
+std::string DurationText(absl::Duration duration) {
+  const int64_t seconds = absl::ToInt64Seconds(duration + absl::Milliseconds(500));
+  if (seconds < 1) return "under 1 s";
+  if (seconds < 60) return absl::StrCat(seconds, " s");
+  if (seconds < 3600) return absl::StrFormat("%d min %02d s", seconds / 60, seconds % 60);
+  if (seconds < 86400) return absl::StrFormat("%d h %02d min", seconds / 3600, seconds / 60 % 60);
+  return absl::StrFormat("%d d %d h", seconds / 86400, seconds / 3600 % 24);
+}
+
+std::string RateText(double per_second) {
+  if (per_second >= 1) return absl::StrFormat("%.1f/s", per_second);
+  if (per_second * 60 >= 1) return absl::StrFormat("%.1f/min", per_second * 60);
+  return absl::StrFormat("%.1f/h", per_second * 3600);
+}
+
+std::string FailureWord(pb::FailureKind kind) {
+  switch (kind) {
+    case pb::FAILURE_KIND_OUT_OF_MEMORY:
+      return "out of memory";
+    case pb::FAILURE_KIND_CRASH:
+      return "crash";
+    default:
+      return "error";
+  }
+}
+
+std::string ProgressText(const pb::Job& job, const std::vector<pb::Worker>& workers,
+                         const std::vector<pb::Failure>& failures, int width) {
+  std::string line = absl::StrCat("job ", job.id(), "  ");
+  if (width >= kRoomForBar) line += Bar(job.done(), job.total());
+  absl::StrAppend(&line, job.done(), "/", job.total());
+  if (job.total() > 0) absl::StrAppend(&line, " (", job.done() * 100 / job.total(), " %)");
+  if (job.rate() > 0) absl::StrAppend(&line, "  ", RateText(job.rate()));
+  absl::StrAppend(&line, "  ETA ", Remaining(job));
+  const auto live =
+      std::count_if(workers.begin(), workers.end(), [](const pb::Worker& worker) { return !worker.lost(); });
+  absl::StrAppend(&line, "  ", live, live == 1 ? " worker" : " workers");
+  if (job.failed() > 0) absl::StrAppend(&line, "  ", job.failed(), " failed");
+  std::map<std::string, uint64_t> by_class;
+  for (const pb::Failure& failure : failures) by_class[FailureWord(failure.kind())] += failure.count();
+  if (!by_class.empty()) {
+    const auto pair = [](std::string* out, const auto& entry) { absl::StrAppend(out, entry.first, " ", entry.second); };
+    absl::StrAppend(&line, "  (seen: ", absl::StrJoin(by_class, ", ", pair), ")");
+  }
+  if (!job.waiting_for().empty()) absl::StrAppend(&line, "  waits: ", job.waiting_for());
+  if (width > 0 && line.size() > static_cast<size_t>(width)) line.resize(width);
+  return line;
+}
+
+std::string EndText(const pb::Job& job) {
+  const bool cancelled = job.state() == pb::JOB_STATE_CANCELLED;
+  std::string line =
+      absl::StrCat("job ", job.id(), cancelled ? " cancelled: " : " done: ", job.done(), " of ", job.total());
+  if (job.has_finished() && job.has_created()) {
+    absl::StrAppend(&line, " in ", DurationText(ToTime(job.finished()) - ToTime(job.created())));
+  }
+  if (job.reused() > 0) absl::StrAppend(&line, ", ", job.reused(), " of them were there already");
+  if (job.failed() > 0) absl::StrAppend(&line, ", ", job.failed(), " failed (see: zcbench failures ", job.id(), ")");
+  return line;
+}
+
+std::vector<TableColumn> JobColumns() {
+  return {{"job", true},           {"state"},        {"space"},         {"task"},
+          {"architectures", true}, {"seeds", true},  {"proxies", true}, {"total", true},
+          {"done", true},          {"failed", true}, {"created"}};
+}
+
+std::vector<TableCell> JobRow(const pb::Job& job) {
+  const pb::JobSpec& spec = job.spec();
+  return {job.id(),
+          StateWord(job.state()),
+          spec.space(),
+          spec.task(),
+          ArchitectureCount(spec),
+          uint64_t(spec.seeds_size()),
+          uint64_t(spec.proxies_size()),
+          job.total(),
+          job.done(),
+          job.failed(),
+          TimestampText(job.created())};
+}
+
+std::string TimestampText(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", ToTime(time), absl::UTCTimeZone());
+}
+
+}  // namespace zcbench

@@ -1,0 +1,43 @@
+// What the command line says about a job.
+#ifndef ZCBENCH_CLIENT_CLI_PROGRESS_H_
+#define ZCBENCH_CLIENT_CLI_PROGRESS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "client/cli/table.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "zcbench/v1/job.pb.h"
+
+namespace zcbench {
+
+namespace pb = v1;
+
+// "under 1 s", "45 s", "3 min 20 s", "2 h 05 min", "3 d 4 h".
+std::string DurationText(absl::Duration duration);
+
+// In the unit that gives a number of at least 1: "12.3/s", "8.5/min", "1.2/h".
+std::string RateText(double per_second);
+
+// "out of memory", "crash", "error".
+std::string FailureWord(pb::FailureKind kind);
+
+// One line: done/total, rate, ETA, workers, failures by class, what the job waits for. `width` > 0 adds a bar when
+// there is room and cuts the line to that many characters; 0 is for lines that are kept.
+std::string ProgressText(const pb::Job& job, const std::vector<pb::Worker>& workers,
+                         const std::vector<pb::Failure>& failures, int width);
+
+// How a job that has ended ended: "job 3 done: 48 of 48 in 12 s, 24 of them were there already".
+std::string EndText(const pb::Job& job);
+
+// A job as a row of a table.
+std::vector<TableColumn> JobColumns();
+std::vector<TableCell> JobRow(const pb::Job& job);
+
+// "2026-11-24T07:35:20Z".
+std::string TimestampText(const google::protobuf::Timestamp& time);
+
+}  // namespace zcbench
+
+#endif  // ZCBENCH_CLIENT_CLI_PROGRESS_H_
