@@ -183,7 +183,6 @@ struct WorkUnit {
   absl::Time free_from = absl::UnixEpoch();  // the epoch: free; else the end of its lease
   std::string worker{};                      // who has or last had it
   int attempt = 0;                           // leases so far
-  int crashes = 0;                           // attempts that were lost
 
   uint64_t count() const { return open.size(); }
 };
@@ -337,7 +336,7 @@ class StoreWriter : public StoreReader {
                                                              absl::Time expires, int limit) = 0;
   // True when (unit, attempt) is still `worker`'s: given to nobody else meanwhile, even if its time has passed.
   virtual absl::StatusOr<bool> RenewUnit(UnitId unit, int attempt, std::string_view worker, absl::Time expires) = 0;
-  virtual absl::Status UpdateUnit(const WorkUnit& unit) = 0;  // open, free_from, worker, crashes
+  virtual absl::Status UpdateUnit(const WorkUnit& unit) = 0;  // open, free_from, worker
   virtual absl::Status DeleteUnit(UnitId unit) = 0;
   // All of the job, or only those that nobody has leased.
   virtual absl::Status DeleteUnits(JobId job, bool only_free) = 0;

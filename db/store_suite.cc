@@ -1,7 +1,6 @@
 #include "db/store_suite.h"
 
 #include <gmock/gmock.h>
-#include <stdlib.h>
 
 #include <limits>
 #include <set>
@@ -43,17 +42,6 @@ NewScore Score(uint32_t series, std::string_view architecture, double value) {
 }
 
 }  // namespace
-
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "zcbench-test-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) abort();
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 void StoreSuite::SetUp() {
   absl::StatusOr<std::unique_ptr<Store>> store = GetParam().open(folder_.path());

@@ -11,20 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "base/temporary_folder.h"
 #include "db/store.h"
 
 namespace zcbench {
-
-// A folder that is removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct StoreBackend {
   std::string name;

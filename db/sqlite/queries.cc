@@ -15,7 +15,7 @@ namespace zcbench::sqlite {
 const char kAcquireUnits[] = R"sql(
   UPDATE work_unit SET free_from_us = ?3, worker = ?2, attempt = attempt + 1
    WHERE id IN (SELECT id FROM work_unit WHERE job = ?1 AND free_from_us <= ?4 ORDER BY free_from_us, id LIMIT ?5)
-  RETURNING id, job, first, count, open, free_from_us, worker, attempt, crashes)sql";
+  RETURNING id, job, first, count, open, free_from_us, worker, attempt)sql";
 
 namespace {
 
@@ -47,7 +47,6 @@ WorkUnit ReadUnit(const Statement& row) {
   unit.free_from = row.Time(5);
   unit.worker = row.Text(6);
   unit.attempt = static_cast<int>(row.Int(7));
-  unit.crashes = static_cast<int>(row.Int(8));
   return unit;
 }
 
@@ -337,7 +336,7 @@ absl::Status Queries::UpdateJob(const Job& job) {
 
 absl::StatusOr<WorkUnit> Queries::GetUnit(UnitId unit) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, job, first, count, open, free_from_us, worker, attempt, crashes FROM work_unit WHERE id = ?1)sql"));
+    SELECT id, job, first, count, open, free_from_us, worker, attempt FROM work_unit WHERE id = ?1)sql"));
   row.Bind(unit);
   ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
   if (found) return ReadUnit(row);
@@ -354,7 +353,7 @@ absl::StatusOr<int> Queries::CountFreeUnits(JobId job, absl::Time now, int limit
 
 absl::StatusOr<std::vector<WorkUnit>> Queries::ListExpiredUnits(JobId job, absl::Time now, int limit) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, job, first, count, open, free_from_us, worker, attempt, crashes FROM work_unit
+    SELECT id, job, first, count, open, free_from_us, worker, attempt FROM work_unit
      WHERE job = ?1 AND free_from_us > 0 AND free_from_us <= ?2 ORDER BY free_from_us, id LIMIT ?3)sql"));
   row.Bind(job, now, limit);
   std::vector<WorkUnit> units;
@@ -388,12 +387,12 @@ absl::StatusOr<std::map<std::string, int>> Queries::CountLeases(absl::Time now) 
 
 absl::Status Queries::AddUnits(std::span<const WorkUnit> units) {
   ZCB_ASSIGN_OR_RETURN(Statement insert, connection_.Prepare(R"sql(
-    INSERT INTO work_unit (job, first, count, open, remaining, free_from_us, worker, attempt, crashes)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9))sql"));
+    INSERT INTO work_unit (job, first, count, open, remaining, free_from_us, worker, attempt)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))sql"));
   for (const WorkUnit& unit : units) {
     const std::string open = PackBits(unit.open);
     insert.Bind(unit.job, unit.first, unit.count(), Blob{open}, CountBits(unit.open), unit.free_from, unit.worker,
-                unit.attempt, unit.crashes);
+                unit.attempt);
     ZCB_RETURN_IF_ERROR(insert.Run());
   }
   return absl::OkStatus();
@@ -425,9 +424,9 @@ absl::StatusOr<bool> Queries::RenewUnit(UnitId unit, int attempt, std::string_vi
 
 absl::Status Queries::UpdateUnit(const WorkUnit& unit) {
   ZCB_ASSIGN_OR_RETURN(Statement update, connection_.Prepare(R"sql(
-    UPDATE work_unit SET open = ?2, remaining = ?3, free_from_us = ?4, worker = ?5, crashes = ?6 WHERE id = ?1)sql"));
+    UPDATE work_unit SET open = ?2, remaining = ?3, free_from_us = ?4, worker = ?5 WHERE id = ?1)sql"));
   const std::string open = PackBits(unit.open);
-  update.Bind(unit.id, Blob{open}, CountBits(unit.open), unit.free_from, unit.worker, unit.crashes);
+  update.Bind(unit.id, Blob{open}, CountBits(unit.open), unit.free_from, unit.worker);
   return update.Run();
 }
 

@@ -134,8 +134,7 @@ CREATE TABLE work_unit (
   remaining INTEGER NOT NULL,         -- bits set in open
   free_from_us INTEGER NOT NULL DEFAULT 0,
   worker TEXT NOT NULL DEFAULT '',
-  attempt INTEGER NOT NULL DEFAULT 0,
-  crashes INTEGER NOT NULL DEFAULT 0
+  attempt INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX work_unit_free ON work_unit (job, free_from_us, id);
 CREATE INDEX work_unit_worker ON work_unit (worker) WHERE free_from_us > 0;

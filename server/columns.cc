@@ -1,0 +1,440 @@
+#include "server/columns.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/nearest.h"
+#include "base/status_macros.h"
+#include "nas/statistics/correlation.h"
+#include "server/convert.h"
+
+namespace zcbench {
+namespace {
+
+constexpr int kPage = 8192;                   // rows: below 256 KiB on the wire
+constexpr size_t kDictionaryBytes = 128'000;  // of text in one piece
+constexpr size_t kMaxCorrelated = 64;         // proxies
+constexpr size_t kMaxCells = 50'000'000;      // numbers held for one Correlate
+constexpr double kResampledValues = 5e7;      // of all bootstraps of one Correlate
+constexpr char kBaseline[] = "params";
+
+std::vector<int64_t> VersionNumbers(const std::string& version) {
+  std::vector<int64_t> numbers;
+  for (const auto part : absl::StrSplit(version, '.')) {
+    int64_t number = 0;
+    if (!absl::SimpleAtoi(part, &number)) number = -1;
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+absl::StatusOr<std::vector<SeriesInfo>> ListAll(Store& store, const SeriesFilter& filter) {
+  std::vector<SeriesInfo> series;
+  while (true) {
+    const SeriesId after = series.empty() ? SeriesId{0} : series.back().id;
+    const size_t before = series.size();
+    const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(std::vector<SeriesInfo> page, reader.ListSeries(filter, after, 1000));
+      std::move(page.begin(), page.end(), std::back_inserter(series));
+      return absl::OkStatus();
+    });
+    ZCB_RETURN_IF_ERROR(read);
+    if (series.size() < before + 1000) return series;
+  }
+}
+
+// Which architecture ids belong to a job.
+absl::StatusOr<std::vector<bool>> JobArchitectures(Store& store, JobPlan& plan, JobId job) {
+  std::vector<bool> has;
+  for (uint64_t first = 0; first < plan.architecture_count(); first += kPage) {
+    ZCB_ASSIGN_OR_RETURN(
+        const std::vector<std::string> texts,
+        plan.Architectures(store, job, first, std::min<uint64_t>(kPage, plan.architecture_count() - first)));
+    const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(const auto ids, reader.FindArchitectures(plan.cell().space, texts));
+      for (const std::optional<ArchitectureId>& id : ids) {
+        if (!id.has_value()) continue;
+        if (has.size() <= static_cast<size_t>(*id)) has.resize(static_cast<size_t>(*id) + 1);
+        has[static_cast<size_t>(*id)] = true;
+      }
+      return absl::OkStatus();
+    });
+    ZCB_RETURN_IF_ERROR(read);
+  }
+  return has;
+}
+
+template <typename Visit>
+absl::Status VisitColumn(Store& store, SeriesId series, Visit visit) {
+  ArchitectureId after{};
+  while (true) {
+    std::vector<ScoreRow> rows;
+    const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(rows, reader.ReadColumn(series, after, kPage));
+      return absl::OkStatus();
+    });
+    ZCB_RETURN_IF_ERROR(read);
+    for (const ScoreRow& row : rows) visit(row);
+    if (rows.size() < static_cast<size_t>(kPage)) return absl::OkStatus();
+    after = rows.back().architecture;
+  }
+}
+
+// One side of a correlation: a number for each architecture, NaN where there is none.
+struct Variable {
+  std::string name;
+  std::vector<double> values{};
+  uint32_t seeds = 1;
+};
+
+// The accuracy that `against` names. FAILED_PRECONDITION: there are several and none is named.
+absl::StatusOr<AccuracyInfo> FindAccuracy(Store& store, const std::string& space, const std::string& task,
+                                          const std::string& against) {
+  std::vector<AccuracyInfo> known;
+  const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(known, reader.ListAccuracies(space, task));
+    return absl::OkStatus();
+  });
+  ZCB_RETURN_IF_ERROR(read);
+  std::vector<std::string> names;
+  for (const AccuracyInfo& info : known) names.push_back(absl::StrCat(info.key.source, "/", info.key.metric));
+  if (known.empty()) {
+    return absl::NotFoundError(absl::StrCat("no accuracies of ", space, " on ", task,
+                                            " are known; import some with `zcbench import accuracies FILE`"));
+  }
+  if (against == "accuracy") {
+    if (known.size() == 1) return known[0];
+    return absl::FailedPreconditionError(absl::StrCat("against: there are several accuracies, choose one: accuracy:",
+                                                      absl::StrJoin(names, ", accuracy:")));
+  }
+  const std::string wanted = against.substr(std::string("accuracy:").size());
+  for (size_t i = 0; i < known.size(); ++i) {
+    if (names[i] == wanted) return known[i];
+  }
+  return UnknownName("accuracy", wanted, names);
+}
+
+}  // namespace
+
+absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, const v1::ScoreFilter& filter) {
+  SeriesFilter checked;
+  ZCB_RETURN_IF_ERROR(CheckText("filter.numerics", filter.numerics(), 200, true));
+  checked.numerics = filter.numerics();
+  if (filter.proxies_size() > 256) return BadField("filter.proxies", "has more than 256 entries");
+  if (filter.seeds_size() > 1024) return BadField("filter.seeds", "has more than 1024 entries");
+  for (const uint64_t seed : filter.seeds()) {
+    ZCB_RETURN_IF_ERROR(CheckSeed("filter.seeds", seed));
+    checked.seeds.push_back(seed);
+  }
+  if (!filter.space().empty()) {
+    ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* space, FindSpace(filter.space()));
+    checked.space = space->name;
+  }
+  if (!filter.task().empty()) {
+    ZCB_RETURN_IF_ERROR(task_registry().Find(filter.task()).status());
+    checked.task = filter.task();
+  }
+  if (!filter.proxies().empty()) {
+    std::vector<KnownProxy> known;
+    const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(known, reader.GetProxies());
+      return absl::OkStatus();
+    });
+    ZCB_RETURN_IF_ERROR(read);
+    for (const std::string& text : filter.proxies()) {
+      ZCB_RETURN_IF_ERROR(CheckText("filter.proxies", text, 1000));
+      ZCB_ASSIGN_OR_RETURN(std::string proxy, CanonicalProxy(text, known));
+      checked.proxies.push_back(std::move(proxy));
+    }
+  }
+  if (filter.job() == 0) return checked;
+
+  ZCB_ASSIGN_OR_RETURN(const std::shared_ptr<JobPlan> plan, scheduler.GetPlan(JobId{filter.job()}));
+  if ((!checked.space.empty() && checked.space != plan->cell().space) ||
+      (!checked.task.empty() && checked.task != plan->cell().task)) {
+    return BadField("filter", absl::StrCat("job ", filter.job(), " is of space ", plan->cell().space, " and task ",
+                                           plan->cell().task, ", not of those named"));
+  }
+  checked.space = plan->cell().space;
+  checked.task = plan->cell().task;
+  // What is named beside the job must be of the job.
+  const auto within = [&](const auto& of_job, auto& named, std::string_view field) -> absl::Status {
+    if (named.empty()) {
+      named.assign(of_job.begin(), of_job.end());
+      return absl::OkStatus();
+    }
+    for (const auto& value : named) {
+      if (std::find(of_job.begin(), of_job.end(), value) == of_job.end()) {
+        return BadField(field, absl::StrCat(value, " is not of job ", filter.job()));
+      }
+    }
+    return absl::OkStatus();
+  };
+  ZCB_RETURN_IF_ERROR(within(plan->proxies(), checked.proxies, "filter.proxies"));
+  ZCB_RETURN_IF_ERROR(within(plan->seeds(), checked.seeds, "filter.seeds"));
+  return checked;
+}
+
+absl::StatusOr<ColumnSelection> SelectColumns(Store& store, Scheduler& scheduler, const v1::ScoreFilter& filter,
+                                              bool baseline) {
+  ZCB_ASSIGN_OR_RETURN(SeriesFilter checked, CheckFilter(store, scheduler, filter));
+  if (baseline && !checked.proxies.empty()) checked.proxies.push_back(kBaseline);
+  ZCB_ASSIGN_OR_RETURN(std::vector<SeriesInfo> all, ListAll(store, checked));
+  ColumnSelection selection;
+  if (filter.job() != 0) {
+    ZCB_ASSIGN_OR_RETURN(const std::shared_ptr<JobPlan> plan, scheduler.GetPlan(JobId{filter.job()}));
+    ZCB_ASSIGN_OR_RETURN(selection.architectures, JobArchitectures(store, *plan, JobId{filter.job()}));
+    // Only the job's own probe batches: another number of images is another column.
+    std::set<std::string> digests = {""};
+    const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+      for (const uint64_t seed : plan->seeds()) {
+        const absl::StatusOr<ProbeBatchRow> row = reader.FindProbeBatch({.task = plan->cell().task,
+                                                                         .height = plan->cell().height,
+                                                                         .width = plan->cell().width,
+                                                                         .images = plan->cell().images,
+                                                                         .seed = seed});
+        if (row.ok()) {
+          digests.insert(row->digest);
+        } else if (!absl::IsNotFound(row.status())) {
+          return row.status();
+        }
+      }
+      return absl::OkStatus();
+    });
+    ZCB_RETURN_IF_ERROR(read);
+    std::erase_if(all, [&](const SeriesInfo& series) { return !digests.contains(series.key.probe_batch); });
+  }
+
+  using Column = std::tuple<std::string, std::string, std::string>;  // space, task, proxy
+  std::map<Column, std::vector<int64_t>> newest;
+  for (const SeriesInfo& series : all) {
+    std::vector<int64_t>& version = newest[{series.key.space, series.key.task, series.key.proxy}];
+    version = std::max(version, VersionNumbers(series.key.version));
+  }
+  std::map<std::tuple<Column, std::optional<uint64_t>, std::string>, std::set<std::string>> classes;
+  for (SeriesInfo& series : all) {
+    const Column column = {series.key.space, series.key.task, series.key.proxy};
+    if (VersionNumbers(series.key.version) != newest[column]) continue;
+    std::set<std::string>& numerics = classes[{column, series.key.seed, series.key.probe_batch}];
+    numerics.insert(series.key.numerics);
+    if (numerics.size() > 1) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          series.key.proxy, " of ", series.key.space, " on ", series.key.task,
+          " has scores of several numerics classes, which are not mixed; choose one: ", absl::StrJoin(numerics, ", ")));
+    }
+    selection.series.push_back(std::move(series));
+  }
+  return selection;
+}
+
+absl::Status ScoreStream::Begin() {
+  ZCB_ASSIGN_OR_RETURN(selection_, SelectColumns(*store_, *scheduler_, filter_));
+  for (const SeriesInfo& series : selection_.series) {
+    ZCB_RETURN_IF_ERROR(VisitColumn(*store_, series.id, [&](const ScoreRow& row) {
+      if (!selection_.Has(row.architecture)) return;
+      const size_t id = static_cast<size_t>(row.architecture);
+      if (used_.size() <= id) used_.resize(id + 1);
+      used_[id] = true;
+    }));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ScoreStream::Next(v1::StreamScoresResponse& response) {
+  if (!begun_) {
+    ZCB_RETURN_IF_ERROR(Begin());
+    begun_ = true;
+  }
+  if (dictionary_next_ < used_.size()) {
+    v1::ArchitectureChunk& chunk = *response.mutable_architectures();
+    size_t bytes = 0;
+    const absl::Status read = store_->Read([&](StoreReader& reader) -> absl::Status {
+      for (; dictionary_next_ < used_.size() && bytes < kDictionaryBytes; ++dictionary_next_) {
+        if (!used_[dictionary_next_]) continue;
+        ZCB_ASSIGN_OR_RETURN(std::string text,
+                             reader.GetArchitecture(ArchitectureId{static_cast<int64_t>(dictionary_next_)}));
+        bytes += text.size() + 12;
+        chunk.add_ids(dictionary_next_);
+        chunk.add_architectures(std::move(text));
+      }
+      return absl::OkStatus();
+    });
+    ZCB_RETURN_IF_ERROR(read);
+    return true;
+  }
+  while (column_ < selection_.series.size()) {
+    const SeriesInfo& series = selection_.series[column_];
+    std::vector<ScoreRow> rows;
+    const absl::Status read = store_->Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(rows, reader.ReadColumn(series.id, column_after_, kPage));
+      return absl::OkStatus();
+    });
+    ZCB_RETURN_IF_ERROR(read);
+    if (rows.empty()) {
+      ++column_;
+      column_after_ = ArchitectureId{};
+      column_begun_ = false;
+      continue;
+    }
+    column_after_ = rows.back().architecture;
+    v1::ColumnChunk& chunk = *response.mutable_column();
+    chunk.set_series_id(static_cast<uint64_t>(series.id));
+    for (const ScoreRow& row : rows) {
+      // Recorded after the dictionary was sent: left for the next call.
+      const size_t id = static_cast<size_t>(row.architecture);
+      if (id >= used_.size() || !used_[id]) continue;
+      chunk.add_architectures(id);
+      chunk.add_scores(row.value);
+      chunk.add_outcomes(static_cast<v1::ScoreOutcome>(row.outcome));
+      chunk.add_seconds(row.seconds);
+    }
+    if (chunk.architectures().empty()) continue;
+    if (!column_begun_) *chunk.mutable_series() = ToProto(series);
+    column_begun_ = true;
+    return true;
+  }
+  return false;
+}
+
+absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& scheduler,
+                                                const v1::CorrelateRequest& request) {
+  ZCB_RETURN_IF_ERROR(CheckText("against", request.against(), 500, true));
+  if (!request.against().empty() && request.against() != "accuracy" && request.against().rfind("accuracy:", 0) != 0) {
+    return BadField("against", absl::StrCat("`", request.against(),
+                                            "` is neither empty nor `accuracy` nor "
+                                            "`accuracy:SOURCE/METRIC`"));
+  }
+  ZCB_ASSIGN_OR_RETURN(const ColumnSelection selection,
+                       SelectColumns(store, scheduler, request.filter(), /*baseline=*/true));
+  if (selection.series.empty()) return absl::NotFoundError("filter: no scores fit it");
+  const std::string space = selection.series[0].key.space;
+  const std::string task = selection.series[0].key.task;
+  std::map<std::string, std::vector<const SeriesInfo*>> proxies;
+  for (const SeriesInfo& series : selection.series) {
+    if (series.key.space != space || series.key.task != task) {
+      return absl::FailedPreconditionError(absl::StrCat("filter: scores of several spaces or tasks fit it (", space,
+                                                        " on ", task, ", ", series.key.space, " on ", series.key.task,
+                                                        "); choose one space and one task"));
+    }
+    std::vector<const SeriesInfo*>& columns = proxies[series.key.proxy];
+    for (const SeriesInfo* other : columns) {
+      if (other->key.seed == series.key.seed) {
+        return absl::FailedPreconditionError(
+            absl::StrCat(series.key.proxy, " has scores from several probe batches of one seed; choose a job"));
+      }
+    }
+    columns.push_back(&series);
+  }
+  if (proxies.size() > kMaxCorrelated) {
+    return BadField("filter.proxies", absl::StrCat(proxies.size(), " proxies fit it; choose at most ", kMaxCorrelated));
+  }
+
+  // Architectures get a number as they come.
+  std::unordered_map<int64_t, size_t> numbers;
+  size_t cells = 0;
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  std::vector<Variable> variables;
+  for (const auto& [name, columns] : proxies) {
+    Variable variable{.name = name, .seeds = static_cast<uint32_t>(columns.size())};
+    std::vector<uint32_t> finite;
+    for (const SeriesInfo* series : columns) {
+      ZCB_RETURN_IF_ERROR(VisitColumn(store, series->id, [&](const ScoreRow& row) {
+        if (row.outcome != Outcome::kOk || !selection.Has(row.architecture)) return;
+        const size_t number = numbers.try_emplace(static_cast<int64_t>(row.architecture), numbers.size()).first->second;
+        if (variable.values.size() <= number) {
+          variable.values.resize(number + 1, 0);
+          finite.resize(number + 1, 0);
+        }
+        variable.values[number] += row.value / static_cast<double>(columns.size());
+        ++finite[number];
+      }));
+    }
+    // A mean over some of the seeds is another number than one over all.
+    for (size_t i = 0; i < finite.size(); ++i) {
+      if (finite[i] < columns.size()) variable.values[i] = kNone;
+    }
+    cells += variable.values.size();
+    if (cells > kMaxCells) return BadField("filter", "more than 50,000,000 scores fit it; choose fewer proxies");
+    variables.push_back(std::move(variable));
+  }
+  std::stable_partition(variables.begin(), variables.end(), [](const Variable& v) { return v.name == kBaseline; });
+
+  std::optional<Variable> truth;
+  if (!request.against().empty()) {
+    ZCB_ASSIGN_OR_RETURN(const AccuracyInfo info, FindAccuracy(store, space, task, request.against()));
+    truth = Variable{.name = absl::StrCat("accuracy:", info.key.source, "/", info.key.metric)};
+    ArchitectureId after{};
+    while (true) {
+      std::vector<AccuracyRow> rows;
+      const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+        ZCB_ASSIGN_OR_RETURN(rows, reader.ReadAccuracies(info.id, after, kPage));
+        return absl::OkStatus();
+      });
+      ZCB_RETURN_IF_ERROR(read);
+      for (const AccuracyRow& row : rows) {
+        // An architecture without any score is nobody's pair.
+        const auto number = numbers.find(static_cast<int64_t>(row.architecture));
+        if (number == numbers.end()) continue;
+        truth->values.resize(numbers.size(), kNone);
+        truth->values[number->second] = row.value;
+      }
+      if (rows.size() < static_cast<size_t>(kPage)) break;
+      after = rows.back().architecture;
+    }
+    truth->values.resize(numbers.size(), kNone);
+  }
+  for (Variable& variable : variables) variable.values.resize(numbers.size(), kNone);
+
+  std::vector<std::pair<const Variable*, const Variable*>> pairs;
+  for (size_t i = 0; i < variables.size(); ++i) {
+    if (truth.has_value()) {
+      pairs.emplace_back(&variables[i], &*truth);
+      continue;
+    }
+    for (size_t j = i + 1; j < variables.size(); ++j) pairs.emplace_back(&variables[i], &variables[j]);
+  }
+  IntervalOptions interval;
+  interval.resamples = static_cast<int>(std::clamp(
+      kResampledValues / (static_cast<double>(pairs.size()) * static_cast<double>(numbers.size())), 200.0, 1000.0));
+  v1::CorrelateResponse response;
+  for (const auto& [a, b] : pairs) {
+    std::vector<double> x;
+    std::vector<double> y;
+    uint64_t left_out = 0;
+    for (size_t i = 0; i < a->values.size(); ++i) {
+      const bool has_a = std::isfinite(a->values[i]);
+      const bool has_b = std::isfinite(b->values[i]);
+      if (has_a && has_b) {
+        x.push_back(a->values[i]);
+        y.push_back(b->values[i]);
+      } else if (has_a || has_b) {
+        ++left_out;
+      }
+    }
+    v1::Correlation& correlation = *response.add_correlations();
+    correlation.set_a(a->name);
+    correlation.set_b(b->name);
+    correlation.set_n(x.size());
+    correlation.set_left_out(left_out);
+    correlation.set_seeds(std::max(a->seeds, b->seeds));
+    if (const std::optional<double> rho = Spearman(x, y).value) correlation.set_spearman(*rho);
+    if (const std::optional<double> tau = KendallTauB(x, y).value) correlation.set_kendall(*tau);
+    if (const std::optional<Interval> bounds = SpearmanInterval(x, y, interval)) {
+      correlation.set_spearman_low(bounds->low);
+      correlation.set_spearman_high(bounds->high);
+    }
+  }
+  return response;
+}
+
+}  // namespace zcbench

@@ -1,0 +1,63 @@
+// Which columns of the benchmark a filter means, and their values.
+#ifndef ZCBENCH_SERVER_COLUMNS_H_
+#define ZCBENCH_SERVER_COLUMNS_H_
+
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "db/store.h"
+#include "server/scheduler.h"
+#include "zcbench/v1/query.pb.h"
+
+namespace zcbench {
+
+struct ColumnSelection {
+  std::vector<SeriesInfo> series;  // by id
+  // With a job: whether the architecture of this id belongs to it. Ids beyond the end do not.
+  std::optional<std::vector<bool>> architectures;
+
+  bool Has(ArchitectureId id) const {
+    const size_t index = static_cast<size_t>(id);
+    return !architectures.has_value() || (index < architectures->size() && (*architectures)[index]);
+  }
+};
+
+// What ListSeries lists: every version and numerics class. NOT_FOUND: an unknown job, space, task or proxy.
+absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, const v1::ScoreFilter& filter);
+
+// Of several versions of a column the newest. FAILED_PRECONDITION: a column has several numerics classes and the filter
+// names none. `baseline`: params too, whether it is named or not.
+absl::StatusOr<ColumnSelection> SelectColumns(Store& store, Scheduler& scheduler, const v1::ScoreFilter& filter,
+                                              bool baseline = false);
+
+// Rank correlations as CorrelateRequest says.
+absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& scheduler,
+                                                const v1::CorrelateRequest& request);
+
+// The source of a StreamScores: the dictionary, then column after column.
+class ScoreStream {
+ public:
+  ScoreStream(Store& store, Scheduler& scheduler, const v1::ScoreFilter& filter)
+      : store_(&store), scheduler_(&scheduler), filter_(filter) {}
+
+  absl::StatusOr<bool> Next(v1::StreamScoresResponse& response);
+
+ private:
+  absl::Status Begin();
+
+  Store* store_;
+  Scheduler* scheduler_;
+  v1::ScoreFilter filter_;
+  bool begun_ = false;
+  ColumnSelection selection_;
+  std::vector<bool> used_;      // by architecture id: in the dictionary
+  size_t dictionary_next_ = 0;  // id
+  size_t column_ = 0;
+  ArchitectureId column_after_{};
+  bool column_begun_ = false;
+};
+
+}  // namespace zcbench
+
+#endif  // ZCBENCH_SERVER_COLUMNS_H_

@@ -1,0 +1,91 @@
+// zcbench-server: keeps the store, gives out the work, answers queries. One process owns one database file.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "server/server.h"
+
+namespace zcbench {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+int Run(int argc, char** argv) {
+  CLI::App app("The zcbench server: owns the database, gives work to workers and answers the command line.");
+  app.footer(
+      "SIGTERM or Ctrl-C stops it: nothing new is given out, calls in progress have 5 s, everything recorded is kept.\n"
+      "Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.");
+  ServerOptions options;
+  options.version = ZCB_VERSION;
+  std::string store = "zcbench.db";
+  std::string address_file;
+  double lease_seconds = 60;
+  app.add_option("--store", store, "The database, on a local disk; it is made if it is not there")
+      ->capture_default_str();
+  app.add_option("--listen", options.listen.address, "HOST:PORT; port 0 takes a free one")->capture_default_str();
+  app.add_flag("--insecure", options.listen.insecure, "Without TLS and token, for programs of this machine alone");
+  app.add_option(
+      "--address-file", address_file,
+      "Written when the server is ready: {\"address\":...,\"pid\":...,\"store\":...}; removed when it stops");
+  app.add_option("--lease-seconds", lease_seconds,
+                 "How long a worker may be silent before its work is given to another")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->capture_default_str();
+  app.set_version_flag("--version", std::string("zcbench-server ") + ZCB_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  options.store = store;
+  options.scheduler.lease_duration = absl::Seconds(lease_seconds);
+
+  // Before any thread is made, so that all of them inherit it and the signal comes here.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
+  if (!server.ok()) {
+    std::cerr << "zcbench-server: " << server.status().message() << "\n";
+    return absl::IsInvalidArgument(server.status()) ? kExitUsage : kExitFailed;
+  }
+  Log(LogLevel::kInfo, "serving",
+      {{"address", (*server)->address()}, {"store", (*server)->store_location()}, {"version", options.version}});
+  if (!address_file.empty()) {
+    const nlohmann::json content = {
+        {"address", (*server)->address()}, {"pid", getpid()}, {"store", (*server)->store_location()}};
+    if (const absl::Status written = WriteFileAtomically(address_file, content.dump() + "\n"); !written.ok()) {
+      std::cerr << "zcbench-server: " << written.message() << "\n";
+      return kExitFailed;
+    }
+  }
+  int signal = 0;
+  sigwait(&signals, &signal);
+  Log(LogLevel::kInfo, "stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  if (!address_file.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove(address_file, ignored);
+  }
+  (*server)->Shutdown();
+  server->reset();
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace zcbench
+
+int main(int argc, char** argv) { return zcbench::Run(argc, argv); }

@@ -1,0 +1,40 @@
+// The server: the store, the scheduler and the services behind one port.
+#ifndef ZCBENCH_SERVER_SERVER_H_
+#define ZCBENCH_SERVER_SERVER_H_
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "server/credentials.h"
+#include "server/scheduler.h"
+
+namespace zcbench {
+
+struct ServerOptions {
+  std::filesystem::path store = "zcbench.db";
+  ListenOptions listen{};
+  SchedulerOptions scheduler{};
+  std::string version{};  // of zcbench
+};
+
+class Server {
+ public:
+  // Opens the store and serves. The codes are those of OpenSqliteStore and AddListeningPort; UNAVAILABLE: the address
+  // is taken.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
+                                                       const Clock& clock = SystemClock());
+  // As Shutdown.
+  virtual ~Server() = default;
+
+  virtual const std::string& address() const = 0;  // "127.0.0.1:43211"
+  virtual std::string store_location() const = 0;  // absolute path
+  // Health says NOT_SERVING, nothing is leased, calls have 5 s to end, then the store is closed. Once or more.
+  virtual void Shutdown() = 0;
+};
+
+}  // namespace zcbench
+
+#endif  // ZCBENCH_SERVER_SERVER_H_
