@@ -95,7 +95,7 @@ class ImportAccuracies final : public Command {
     app.add_option("--task", task_, "Task (see: zcbench list tasks)")->required();
     app.add_option("--metric", metric_, "What was measured: test, validation, ... (default: test)");
     app.add_option("--source", source_, "Where the values come from (default: the file's name)");
-    app.add_option("--licence", licence_, "Their licence");
+    app.add_option("--licence", licence_, "Their licence (default: unknown)");
     app.add_option("--architecture-column", columns_.architecture, "Name of that column (default: architecture)");
     app.add_option("--accuracy-column", columns_.accuracy, "Name of that column (default: accuracy)");
     server_.Declare(app);
@@ -173,7 +173,7 @@ class ImportAccuracies final : public Command {
   std::string task_;
   std::string metric_ = "test";
   std::string source_;
-  std::string licence_;
+  std::string licence_ = "unknown";
   AccuracyColumns columns_;
 };
 

@@ -1,0 +1,255 @@
+// The real program and the real server on a real file; the test plays the worker.
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/file.h"
+#include "base/status_matchers.h"
+#include "client/cc/server_file.h"
+#include "client/cli/run_program.h"
+#include "proto/channel.h"
+#include "zcbench/v1/worker.grpc.pb.h"
+
+namespace zcbench {
+namespace {
+
+namespace pb = v1;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+// A number that depends on everything a score depends on.
+double ScoreOf(const std::string& architecture, const std::string& proxy, uint64_t seed) {
+  double sum = proxy == "params" ? 0 : static_cast<double>(seed) / 8 + 0.25;
+  for (const char c : architecture) sum = sum * 3 + c;
+  return proxy == "zico" ? -sum : sum;
+}
+
+// Announces params, snip and zico, and scores what it is given.
+class TestWorker {
+ public:
+  explicit TestWorker(const std::string& address) : stub_(pb::WorkerService::NewStub(*MakeChannel(address))) {
+    pb::OpenSessionRequest request;
+    request.set_worker("test-worker");
+    *request.mutable_execution() = Execution();
+    request.add_spaces()->set_name("nasbench201");
+    request.mutable_spaces(0)->set_version("1");
+    for (const char* name : {"params", "snip", "zico"}) {
+      pb::ProxyInfo& proxy = *request.add_proxies();
+      proxy.set_name(name);
+      proxy.set_summary("a test");
+      proxy.set_paper("none");
+      proxy.set_version("1.1");
+      proxy.set_larger_is_better(true);
+      proxy.set_tolerance(1e-6);
+      const bool reads = proxy.name() != "params";
+      proxy.set_reads_weights(reads);
+      proxy.set_reads_images(reads);
+      proxy.set_reads_labels(reads);
+    }
+    pb::OpenSessionResponse response;
+    const grpc::Status status = stub_->OpenSession(Context().get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    session_ = response.session();
+  }
+
+  // Scores one round of leases; how many architectures that were.
+  int Work() {
+    pb::SynchronizeRequest request;
+    request.set_session(session_);
+    request.set_state(pb::WORKER_STATE_IDLE);
+    request.set_wanted(16);
+    pb::SynchronizeResponse response;
+    const grpc::Status status = stub_->Synchronize(Context().get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    int scored = 0;
+    for (const pb::Lease& lease : response.leases()) {
+      Record(lease);
+      scored += lease.items_size();
+    }
+    return scored;
+  }
+
+ private:
+  static std::unique_ptr<grpc::ClientContext> Context() {
+    auto context = std::make_unique<grpc::ClientContext>();
+    context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    return context;
+  }
+
+  static pb::Execution Execution() {
+    pb::Execution execution;
+    execution.set_worker("test-worker");
+    execution.set_host("test-host");
+    execution.set_device("cpu");
+    execution.set_numerics("cpu-test");
+    execution.set_zcbench_version("0.1.0");
+    return execution;
+  }
+
+  void Record(const pb::Lease& lease) {
+    pb::RecordScoresRequest request;
+    request.set_session(session_);
+    request.set_request_id("00000000-0000-4000-8000-" + std::to_string(100000000000 + lease.unit()));
+    request.set_unit(lease.unit());
+    request.set_attempt(lease.attempt());
+    *request.mutable_execution() = Execution();
+    *request.mutable_cell() = lease.cell();
+    *request.mutable_proxies() = lease.proxies();
+    for (int i = 0; i < lease.proxies_size(); ++i) request.add_versions("1.1.1");
+    *request.mutable_probe_batches() = lease.probe_batches();
+    for (const pb::LeaseItem& item : lease.items()) {
+      pb::ArchitectureResult& result = *request.add_results();
+      result.set_architecture(item.architecture());
+      result.set_seed(item.seed());
+      for (int i = 0; i < lease.proxies_size(); ++i) {
+        if ((item.missing()[i / 8] >> (i % 8) & 1) == 0) continue;
+        pb::ProxyScore& score = *result.add_scores();
+        score.set_proxy(i);
+        score.set_outcome(pb::SCORE_OUTCOME_OK);
+        score.set_score(ScoreOf(item.architecture(), lease.proxies(i), item.seed()));
+        score.set_seconds(0.01);
+      }
+    }
+    request.set_close(pb::LEASE_OUTCOME_COMPLETED);
+    pb::RecordScoresResponse response;
+    const grpc::Status status = stub_->RecordScores(Context().get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+
+  std::unique_ptr<pb::WorkerService::Stub> stub_;
+  std::string session_;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest()
+      : server_({ZCB_SERVER_PROGRAM, "--insecure", "--listen", "127.0.0.1:0", "--store", "zcbench.db", "--address-file",
+                 kDefaultServerFile},
+                {.folder = folder_.path(), .environment = {}, .input = ""}) {}
+
+  void SetUp() override {
+    ASSERT_TRUE(Eventually([&] { return ReadServerFile(folder_.path() / kDefaultServerFile).ok(); })) << server_.err();
+    address_ = ReadServerFile(folder_.path() / kDefaultServerFile)->address;
+  }
+
+  Child Start(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), ZCB_PROGRAM);
+    return Child(arguments, {.folder = folder_.path(), .environment = {}, .input = ""});
+  }
+  Output Run(std::vector<std::string> arguments) const { return Start(std::move(arguments)).Wait(); }
+  nlohmann::json Json(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.end(), {"--format", "json"});
+    const Output output = Run(std::move(arguments));
+    EXPECT_EQ(output.code, 0) << output.err;
+    return nlohmann::json::parse(output.out, nullptr, false);
+  }
+
+  TemporaryFolder folder_;
+  Child server_;
+  std::string address_;
+};
+
+TEST_F(ServerTest, AJobGoesFromSubmitToCorrelations) {
+  // Before any worker has come, submit waits for one.
+  Child submit = Start({"submit", "--space", "nasbench201", "--task", "photos", "--count", "6", "--seeds", "0,1"});
+  ASSERT_TRUE(submit.WaitFor("waiting for at most")) << submit.err();
+  TestWorker worker(address_);
+  const Output submitted = submit.Wait();
+  ASSERT_EQ(submitted.code, 0) << submitted.err;
+  EXPECT_THAT(submitted.out,
+              AllOf(StartsWith("job 1 (new): 12 architectures of nasbench201 on photos, 2 seeds, 3 prox")));
+  EXPECT_THAT(submitted.err, HasSubstr("probe batch photos/32x32/16/1 stored"));
+
+  EXPECT_THAT(Run({"watch", "--once"}).out, StartsWith("job 1  0/12 (0 %)"));
+  EXPECT_EQ(Json({"workers"}).at(0)["worker"], "test-worker");
+  int scored = 0;
+  ASSERT_TRUE(Eventually([&] { return (scored += worker.Work()) >= 12; }));
+  EXPECT_EQ(scored, 12);
+  const Output watched = Run({"watch"});
+  EXPECT_EQ(watched.code, 0);
+  EXPECT_THAT(watched.err, HasSubstr("job 1 done: 12 of 12"));
+
+  const nlohmann::json scores = Json({"scores"});
+  ASSERT_THAT(scores, SizeIs(12));
+  std::set<std::string> architectures;
+  for (const nlohmann::json& row : scores) {
+    const std::string architecture = row["architecture"];
+    architectures.insert(architecture);
+    for (const char* proxy : {"params", "snip", "zico"}) {
+      EXPECT_EQ(row[proxy], ScoreOf(architecture, proxy, row["seed"])) << row;
+    }
+  }
+  EXPECT_THAT(architectures, SizeIs(6));
+  EXPECT_THAT(Json({"scores", "--space", "nasbench201", "--task", "photos", "--proxies", "zico", "--seeds", "1"}),
+              SizeIs(6));
+
+  EXPECT_THAT(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "6", "--seeds", "0,1"}).out,
+              HasSubstr("job 1 (was there already)"));
+
+  for (const nlohmann::json& entry : Json({"correlate"})) {
+    EXPECT_EQ(entry["n"], 6);
+    EXPECT_EQ(entry["spearman"], entry["a"] == "zico" || entry["b"] == "zico" ? -1 : 1) << entry;
+  }
+  EXPECT_THAT(Run({"correlate"}).out, AllOf(HasSubstr("1  params"), HasSubstr("-1.00")));
+
+  std::string truth = "architecture,accuracy\n";
+  for (const std::string& architecture : architectures) {
+    truth += architecture + "," + std::to_string(ScoreOf(architecture, "params", 0)) + "\n";
+  }
+  const std::string file = folder_.Write("truth.csv", truth);
+  const std::vector<std::string> import = {"import", "accuracies", file, "--space", "nasbench201", "--task", "photos"};
+  EXPECT_THAT(Run(import).out, StartsWith("added 6, unchanged 0"));
+  EXPECT_THAT(Run(import).out, StartsWith("added 0, unchanged 6"));
+  const nlohmann::json against = Json({"correlate", "--against", "accuracy"});
+  ASSERT_THAT(against, SizeIs(3));
+  for (const nlohmann::json& entry : against) {
+    EXPECT_NEAR(entry["kendall"].get<double>(), entry["a"] == "zico" ? -1 : 1, 1e-12) << entry;
+  }
+
+  EXPECT_EQ(Json({"list", "jobs"}).at(0)["state"], "done");
+  EXPECT_THAT(Json({"list", "series"}), SizeIs(5));
+  EXPECT_THAT(Json({"list", "proxies"}), SizeIs(3));
+  EXPECT_THAT(Json({"list", "probe-batches"}), SizeIs(2));
+  EXPECT_EQ(Run({"list", "probe-batches", "photos/32x32/16/0", "--png", "sheet.png"}).code, 0);
+  EXPECT_THAT(*ReadFile(folder_.path() / "sheet.png"), StartsWith("\x89PNG"));
+  EXPECT_THAT(Run({"failures"}).err, HasSubstr("job 1 has no failures"));
+  EXPECT_EQ(Run({"drain", "test-worker"}).code, 0);
+  server_.Signal(SIGTERM);
+  EXPECT_EQ(server_.Wait().code, 0);
+  EXPECT_EQ(Run({"workers"}).code, 69);
+}
+
+TEST_F(ServerTest, UnknownNamesAndMissingImagesAreUsersErrors) {
+  TestWorker worker(address_);
+  const Output unknown =
+      Run({"submit", "--space", "nasbench201", "--task", "photos", "--proxies", "zicco", "--count", "2"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean `zico`?"));
+  const Output missing =
+      Run({"submit", "--space", "nasbench201", "--task", "cifar10", "--proxies", "zico", "--count", "2"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("zcbench import images cifar10"));
+  EXPECT_EQ(Run({"watch", "7"}).code, 2);
+  EXPECT_EQ(Run({"watch"}).code, 2);
+  EXPECT_EQ(Run({"cancel", "7"}).code, 2);
+  EXPECT_EQ(Run({"drain", "nobody"}).code, 2);
+}
+
+TEST_F(ServerTest, ACancelledJobEndsTheWatch) {
+  TestWorker worker(address_);
+  ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--proxies", "params", "--count", "5"}).code,
+            0);
+  Child watch = Start({"watch"});
+  ASSERT_TRUE(watch.WaitFor("0/5")) << watch.err();
+  EXPECT_EQ(Run({"cancel", "last"}).code, 0);
+  EXPECT_EQ(watch.Wait().code, 75);
+}
+
+}  // namespace
+}  // namespace zcbench
