@@ -170,7 +170,7 @@ AgentExit Agent::Run() {
     absl::Status opened = ReadServerAddress();
     if (opened.ok()) opened = OpenSession();
     if (opened.ok()) break;
-    Failed(session_contact_, "OpenSession", opened);
+    Failed(kSession, "OpenSession", opened);
     bool gave_up;
     {
       MutexLock lock(mutex_);
@@ -197,6 +197,7 @@ AgentExit Agent::Run() {
   }
   session.join();
   recorder.join();
+  scorer_.reset();
   if (const size_t unsent = spool_->size(); unsent > 0) {
     Log(LogLevel::kWarning, "scores are not sent yet: start a worker with this spool to send them",
         {{"requests", absl::StrCat(unsent)}, {"spool", spool_->folder().string()}});
@@ -289,8 +290,8 @@ std::optional<v1::Lease> Agent::NextLease(AgentExit& reason) {
       reason = AgentExit::kNoWorkLeft;
       return std::nullopt;
     }
-    const absl::Time failing = std::min(session_contact_.failing_since.value_or(absl::InfiniteFuture()),
-                                        scores_contact_.failing_since.value_or(absl::InfiniteFuture()));
+    const absl::Time failing = std::min(failing_since_[kSession].value_or(absl::InfiniteFuture()),
+                                        failing_since_[kScores].value_or(absl::InfiniteFuture()));
     if (failing == absl::InfiniteFuture()) {
       changed_.Wait(mutex_);
     } else {
@@ -452,7 +453,7 @@ void Agent::KeepSession() {
     const absl::Time start = absl::Now();
     absl::Status status = Synchronize();
     if (status.ok()) {
-      Reached(session_contact_, "Synchronize");
+      Reached(kSession, "Synchronize");
       backoff.Reset();
       MutexLock lock(mutex_);
       while (!ended_ && !synchronize_now_ && absl::Now() < start + heartbeat_) {
@@ -472,7 +473,7 @@ void Agent::KeepSession() {
       status = OpenSession();
     }
     if (!status.ok()) {
-      Failed(session_contact_, "Synchronize", status);
+      Failed(kSession, "Synchronize", status);
       (void)ReadServerAddress();  // the old one stays when there is no new one
     }
     if (Pause(backoff.Next(), /*until_drained=*/false)) return;
@@ -485,7 +486,7 @@ absl::Status Agent::OpenSession() {
   v1::OpenSessionResponse response;
   const auto server = v1::WorkerService::NewStub(channel());
   ZCB_RETURN_IF_ERROR(FromGrpc(server->OpenSession(&context, announcement_, &response)));
-  Reached(session_contact_, "OpenSession");
+  Reached(kSession, "OpenSession");
   MutexLock lock(mutex_);
   session_ = response.session();
   // A server that names no time, or a useless one, does not make us spin.
@@ -544,9 +545,9 @@ absl::Status Agent::Synchronize() {
     std::erase_if(queue_, [&](const v1::Lease& lease) { return lease.unit() == sent.unit(); });
   }
   for (v1::Lease& lease : *response.mutable_leases()) {
-    HeldUnit& held = held_[lease.unit()];
-    if (held.attempt == lease.attempt()) continue;  // said twice
-    held = {.attempt = lease.attempt()};
+    const auto held = held_.find(lease.unit());
+    if (held != held_.end() && held->second.attempt == lease.attempt()) continue;  // said twice
+    held_[lease.unit()] = {.attempt = lease.attempt()};
     queue_.push_back(std::move(lease));
   }
   if (response.drain() && stop_ == Stop::kNo) {
@@ -604,11 +605,11 @@ void Agent::SendScores() {
     } else if (IsRefusal(status)) {
       spool_->SetAside(entry->number, absl::StrCat("the server refuses it: ", std::string(status.message())));
     } else {
-      Failed(scores_contact_, "RecordScores", status);
+      Failed(kScores, "RecordScores", status);
       if (Pause(backoff.Next(), /*until_drained=*/false)) return;
       continue;
     }
-    Reached(scores_contact_, "RecordScores");
+    Reached(kScores, "RecordScores");
     backoff.Reset();
     MutexLock lock(mutex_);
     if (entry->request.close() != v1::LEASE_OUTCOME_UNSPECIFIED) {
@@ -649,29 +650,28 @@ std::shared_ptr<grpc::Channel> Agent::channel() {
   return channel_;
 }
 
-void Agent::Reached(Contact& contact, const char* call) {
+void Agent::Reached(Contact contact, const char* call) {
   MutexLock lock(mutex_);
-  if (!contact.failing_since.has_value()) return;
+  if (!failing_since_[contact].has_value()) return;
   Log(LogLevel::kInfo, "the server answers again",
-      {{"call", call}, {"after", absl::FormatDuration(absl::Now() - *contact.failing_since)}});
-  contact.failing_since.reset();
+      {{"call", call}, {"after", absl::FormatDuration(absl::Now() - *failing_since_[contact])}});
+  failing_since_[contact].reset();
   changed_.NotifyAll();
 }
 
-void Agent::Failed(Contact& contact, const char* call, const absl::Status& status) {
+void Agent::Failed(Contact contact, const char* call, const absl::Status& status) {
   MutexLock lock(mutex_);
-  if (contact.failing_since.has_value()) return;  // said already
+  if (failing_since_[contact].has_value()) return;  // said already
   Log(LogLevel::kWarning, "the server does not answer: trying again",
       {{"call", call}, {"for", absl::FormatDuration(options_.give_up)}, {"reason", std::string(status.message())}});
-  contact.failing_since = absl::Now();
+  failing_since_[contact] = absl::Now();
   changed_.NotifyAll();
 }
 
 bool Agent::GaveUp() const {
-  for (const Contact* contact : {&session_contact_, &scores_contact_}) {
-    if (contact->failing_since.has_value() && absl::Now() - *contact->failing_since >= options_.give_up) return true;
-  }
-  return false;
+  return std::any_of(std::begin(failing_since_), std::end(failing_since_), [&](const std::optional<absl::Time>& since) {
+    return since.has_value() && absl::Now() - *since >= options_.give_up;
+  });
 }
 
 bool Agent::Pause(absl::Duration pause, bool until_drained) {

@@ -74,10 +74,8 @@ class Agent {
     kFinishHeld,  // the server's wish: nothing new
     kReturnHeld,  // Drain()
   };
-  // Whether one kind of call gets through.
-  struct Contact {
-    std::optional<absl::Time> failing_since;
-  };
+  // Two kinds of calls, of which one may fail while the other gets through.
+  enum Contact { kSession, kScores };
   struct HeldUnit {
     int32_t attempt = 0;
     uint32_t done = 0;  // architectures
@@ -107,8 +105,8 @@ class Agent {
   // Shared.
   absl::Status ReadServerAddress();
   std::shared_ptr<grpc::Channel> channel();
-  void Reached(Contact& contact, const char* call) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Failed(Contact& contact, const char* call, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Reached(Contact contact, const char* call) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Failed(Contact contact, const char* call, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   bool GaveUp() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for `pause`; true when the end, or with `until_drained` Drain(), came before.
   bool Pause(absl::Duration pause, bool until_drained) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -139,8 +137,7 @@ class Agent {
   bool synchronize_now_ ABSL_GUARDED_BY(mutex_) = false;  // there is news for the server
   std::optional<absl::Time> idle_since_ ABSL_GUARDED_BY(mutex_);
   bool no_work_left_ ABSL_GUARDED_BY(mutex_) = false;
-  Contact session_contact_ ABSL_GUARDED_BY(mutex_);
-  Contact scores_contact_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Time> failing_since_[2] ABSL_GUARDED_BY(mutex_);    // by Contact
   grpc::ClientContext* synchronizing_ ABSL_GUARDED_BY(mutex_) = nullptr;  // the call under way
   grpc::ClientContext* recording_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
