@@ -5,7 +5,7 @@
 
 namespace zcbench {
 
-absl::StatusOr<std::string> AddListeningPort(grpc::ServerBuilder& builder, const ListenOptions& options, int* port) {
+absl::StatusOr<std::string> CheckListenOptions(const ListenOptions& options) {
   if (!options.insecure) {
     return absl::FailedPreconditionError(
         "this version speaks without TLS only: pass --insecure, which serves programs of this machine alone");
@@ -24,8 +24,11 @@ absl::StatusOr<std::string> AddListeningPort(grpc::ServerBuilder& builder, const
                      "` can be reached from other machines, and without TLS whoever reaches the "
                      "server may read and change everything; use 127.0.0.1, localhost or [::1]"));
   }
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), port);
   return host;
+}
+
+void AddListeningPort(grpc::ServerBuilder& builder, const ListenOptions& options, int* port) {
+  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), port);
 }
 
 }  // namespace zcbench

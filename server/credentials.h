@@ -15,9 +15,13 @@ struct ListenOptions {
   bool insecure = false;                // without TLS and token: this machine's own addresses only
 };
 
-// Adds the port to the builder. `port` is set when the server starts, to 0 when the address is taken. Returns the host.
-// FAILED_PRECONDITION: `insecure` is not set. INVALID_ARGUMENT: no HOST:PORT, or an address that others can reach.
-absl::StatusOr<std::string> AddListeningPort(grpc::ServerBuilder& builder, const ListenOptions& options, int* port);
+// Returns the host. FAILED_PRECONDITION: `insecure` is not set. INVALID_ARGUMENT: no HOST:PORT, or an address that
+// others can reach.
+absl::StatusOr<std::string> CheckListenOptions(const ListenOptions& options);
+
+// Adds the port to the builder; the options must be good. `port` is set when the server starts, to 0 when the address
+// is taken.
+void AddListeningPort(grpc::ServerBuilder& builder, const ListenOptions& options, int* port);
 
 }  // namespace zcbench
 

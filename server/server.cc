@@ -48,7 +48,8 @@ class GrpcServer final : public Server {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     int port = 0;
-    ZCB_ASSIGN_OR_RETURN(const std::string host, AddListeningPort(builder, options, &port));
+    ZCB_ASSIGN_OR_RETURN(const std::string host, CheckListenOptions(options));
+    AddListeningPort(builder, options, &port);
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
@@ -98,6 +99,7 @@ class GrpcServer final : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, const Clock& clock) {
+  ZCB_RETURN_IF_ERROR(CheckListenOptions(options.listen).status());  // before a file is made
   ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenSqliteStore(options.store));
   ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Scheduler> scheduler, Scheduler::Create(*store, clock, options.scheduler));
   auto server = std::make_unique<GrpcServer>(std::move(store), std::move(scheduler), clock, options.version);

@@ -22,7 +22,7 @@ struct ServerOptions {
 
 class Server {
  public:
-  // Opens the store and serves. The codes are those of OpenSqliteStore and AddListeningPort; UNAVAILABLE: the address
+  // Opens the store and serves. The codes are those of OpenSqliteStore and CheckListenOptions; UNAVAILABLE: the address
   // is taken.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        const Clock& clock = SystemClock());
