@@ -6,6 +6,8 @@
 //   linearised    the sum of the outputs to the weights: absolute weights in float64, no batch normalisation, one image of ones
 //   eval_forward  no derivative: default weights, batch normalisation by the running statistics of a new model (0 and 1)
 //
+// In float32, convolutions of the whole batch through a model with batch normalisation are summed in float64 (run_passes.cc says why).
+//
 // A pass's execution is a function of the model, the batch and its spec, never of which proxies asked.
 #ifndef ZCBENCH_WORKER_PASSES_PASS_H_
 #define ZCBENCH_WORKER_PASSES_PASS_H_
