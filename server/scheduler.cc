@@ -21,9 +21,11 @@ namespace {
 
 constexpr int kAttempts = 3;
 constexpr uint64_t kMaxUnit = 512;  // open architectures
-constexpr uint64_t kScan = 2048;    // positions looked at in one step
-constexpr int kMaxSteps = 32;       // steps before a call answers with nothing
-constexpr int kReaped = 16;         // leases taken back in one step
+// Positions looked at in a step: four times as many in each further one.
+constexpr uint64_t kFirstScan = 64;
+constexpr uint64_t kScan = 2048;
+constexpr int kMaxSteps = 32;  // steps before a call answers with nothing
+constexpr int kReaped = 16;    // leases taken back in one step
 constexpr int kMaxWanted = 16;
 constexpr int kMaxHeld = 256;
 constexpr size_t kMaxSessions = 10'000;
@@ -374,6 +376,7 @@ absl::StatusOr<std::vector<v1::Lease>> Scheduler::Acquire(const Announcement& wo
 }
 
 absl::StatusOr<std::optional<v1::Lease>> Scheduler::AcquireFrom(JobId id, JobPlan& plan, const Announcement& worker) {
+  uint64_t scan = kFirstScan;
   for (int step = 0; step < kMaxSteps; ++step) {
     const absl::Time now = clock_.Now();
     Job job;
@@ -393,7 +396,8 @@ absl::StatusOr<std::optional<v1::Lease>> Scheduler::AcquireFrom(JobId id, JobPla
     std::optional<Expansion> expansion;
     if (free == 0) {
       if (job.cursor >= job.total) return std::optional<v1::Lease>();
-      ZCB_ASSIGN_OR_RETURN(expansion, PlanExpansion(job, plan, worker));
+      ZCB_ASSIGN_OR_RETURN(expansion, PlanExpansion(job, plan, worker, scan));
+      scan = std::min(scan * 4, kScan);
     }
     std::vector<WorkUnit> units;
     const absl::Status written = store_.Write([&](StoreWriter& writer) -> absl::Status {
@@ -431,12 +435,12 @@ absl::StatusOr<std::optional<v1::Lease>> Scheduler::AcquireFrom(JobId id, JobPla
   return std::optional<v1::Lease>();
 }
 
-absl::StatusOr<Scheduler::Expansion> Scheduler::PlanExpansion(const Job& job, JobPlan& plan,
-                                                              const Announcement& worker) {
+absl::StatusOr<Scheduler::Expansion> Scheduler::PlanExpansion(const Job& job, JobPlan& plan, const Announcement& worker,
+                                                              uint64_t scan) {
   // A unit never straddles a seed.
   const uint64_t in_seed = plan.architecture_count() - job.cursor % plan.architecture_count();
-  const uint64_t scan = std::min(kScan, in_seed);
   const uint64_t size = UnitSize(job.id, plan, job.total - job.cursor);
+  scan = std::min(std::max(scan, size), in_seed);
   ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> architectures,
                        plan.Architectures(store_, job.id, job.cursor, scan));
   ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesKey> columns, Columns(plan, worker, plan.SeedAt(job.cursor)));

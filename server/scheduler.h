@@ -128,7 +128,8 @@ class Scheduler {
     uint64_t reused = 0;
     std::vector<WorkUnit> units{};  // none or one
   };
-  absl::StatusOr<Expansion> PlanExpansion(const Job& job, JobPlan& plan, const Announcement& worker);
+  // Looks at about `scan` positions from the cursor on.
+  absl::StatusOr<Expansion> PlanExpansion(const Job& job, JobPlan& plan, const Announcement& worker, uint64_t scan);
   // Takes the leases that ran out from their workers.
   absl::Status Reap(JobPlan& plan, const std::vector<WorkUnit>& expired, absl::Time now);
   // Unset when it turns out that everything of the unit is complete; then it is gone.

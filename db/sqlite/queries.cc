@@ -526,14 +526,20 @@ absl::StatusOr<std::optional<SeriesId>> Queries::FindSeries(const SeriesKey& key
 }
 
 absl::StatusOr<SeriesId> Queries::AddSeries(const SeriesKey& key) {
+  // Looked up once a transaction: every unit of a job has the same columns.
+  constexpr char kSeparator[] = "\n";
+  SeriesId& id = series_ids_[absl::StrCat(key.space, kSeparator, key.task, kSeparator, key.proxy, kSeparator,
+                                          key.version, kSeparator, key.seed.has_value() ? absl::StrCat(*key.seed) : "",
+                                          kSeparator, key.probe_batch, kSeparator, key.numerics)];
+  if (id != SeriesId{}) return id;
   ZCB_ASSIGN_OR_RETURN(const std::optional<SeriesId> known, FindSeries(key));
-  if (known.has_value()) return *known;
+  if (known.has_value()) return id = *known;
   ZCB_ASSIGN_OR_RETURN(Statement insert, connection_.Prepare(R"sql(
     INSERT INTO series (space, task, proxy, version, seed, probe_batch, numerics)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7))sql"));
   insert.Bind(key.space, key.task, key.proxy, key.version, key.seed, key.probe_batch, key.numerics);
   ZCB_RETURN_IF_ERROR(insert.Run());
-  return static_cast<SeriesId>(connection_.last_insert_id());
+  return id = static_cast<SeriesId>(connection_.last_insert_id());
 }
 
 absl::StatusOr<std::optional<ArchitectureId>> Queries::FindArchitecture(std::string_view space, std::string_view text) {
@@ -693,6 +699,9 @@ absl::StatusOr<std::vector<Disposition>> Queries::AddScores(std::span<const Scor
     INSERT INTO score (series, architecture, outcome, value, seconds, execution) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
       ON CONFLICT DO NOTHING)sql"));
   std::vector<Disposition> dispositions;
+  // The scores of one architecture come together.
+  std::pair<std::string_view, std::string_view> last;
+  ArchitectureId architecture{};
   for (const NewScore& score : scores) {
     const ScoreColumn& column = columns[score.series];
     if (!known[score.series].has_value()) {
@@ -700,7 +709,10 @@ absl::StatusOr<std::vector<Disposition>> Queries::AddScores(std::span<const Scor
       known[score.series] = Column{.id = id};
     }
     Column& series = *known[score.series];
-    ZCB_ASSIGN_OR_RETURN(const ArchitectureId architecture, AddArchitecture(column.key.space, score.architecture));
+    if (last != std::pair(std::string_view(column.key.space), score.architecture)) {
+      last = {column.key.space, score.architecture};
+      ZCB_ASSIGN_OR_RETURN(architecture, AddArchitecture(column.key.space, score.architecture));
+    }
     std::optional<double> value;
     if (score.outcome == Outcome::kOk) value = score.value;
     insert.Bind(series.id, architecture, score.outcome, value, score.seconds, executed);

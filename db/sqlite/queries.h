@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "db/sqlite/connection.h"
@@ -19,6 +20,9 @@ extern const char kAcquireUnits[];
 class Queries final : public StoreWriter {
  public:
   explicit Queries(Connection& connection) : connection_(connection) {}
+
+  // What was written since a savepoint was taken back.
+  void OnRollback() { series_ids_.clear(); }
 
   absl::StatusOr<std::vector<KnownSpace>> GetSpaces() override;
   absl::StatusOr<std::vector<KnownProxy>> GetProxies() override;
@@ -84,6 +88,7 @@ class Queries final : public StoreWriter {
   absl::StatusOr<ExecutionId> AddExecution(const Execution& execution);
 
   Connection& connection_;
+  std::unordered_map<std::string, SeriesId> series_ids_;  // of the keys seen in this transaction
 };
 
 }  // namespace zcbench::sqlite

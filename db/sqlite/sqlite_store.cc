@@ -294,7 +294,10 @@ class SqliteStore final : public Store {
       batch.push_back(request);
       ZCB_RETURN_IF_ERROR(writer_->Execute("SAVEPOINT request"));
       request->status = request->body(queries);
-      if (!request->status.ok()) ZCB_RETURN_IF_ERROR(writer_->Execute("ROLLBACK TO request"));
+      if (!request->status.ok()) {
+        ZCB_RETURN_IF_ERROR(writer_->Execute("ROLLBACK TO request"));
+        queries.OnRollback();
+      }
       ZCB_RETURN_IF_ERROR(writer_->Execute("RELEASE request"));
     }
     return transaction->Commit();
