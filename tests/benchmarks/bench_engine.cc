@@ -1,0 +1,251 @@
+// What the engine costs, in units: one unit = the plain autograd forward + backward of the same model and images in the same process, the faster of
+// one batch and (where the model has no batch normalisation) micro-batches of 8.
+//
+//   bench_engine [--json FILE] [--batch 64] [--rounds 3]      (scripts/bench engine)
+//
+// For a NAS-Bench-201 architecture and AutoFormer-S, interleaved: the plain step, each pass, all proxies together, each proxy alone and the sum of those (what
+// a `for` loop over proxies costs), the peak memory of all proxies against the plain step's.
+#include <benchmark/benchmark.h>
+#include <sys/wait.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <unistd.h>
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "nas/space.h"
+#include "worker/proxies/evaluate.h"
+
+namespace zcbench {
+namespace {
+
+constexpr int64_t kMicroBatch = 8;
+
+// Ordinary autograd with every tensor trained, as a `for` loop in PyTorch does it.
+class PlainStep final : public Operators {
+ public:
+  explicit PlainStep(const Weights& drawn) {
+    for (const at::Tensor& tensor : drawn) weights_.push_back(tensor.detach().clone().requires_grad_());
+  }
+  at::Tensor Apply(const Layer& layer, const at::Tensor& x) override {
+    const at::Tensor bias = layer.bias < 0 ? at::Tensor() : Get(layer.bias);
+    if (layer.kind == LayerKind::kLinear) return at::linear(x, Get(layer.weight), bias);
+    return at::conv2d(x, Get(layer.weight), bias, {layer.stride, layer.stride}, {layer.padding, layer.padding});
+  }
+  at::Tensor Apply(const Norm& norm, const at::Tensor& x) override {
+    if (norm.kind == NormKind::kLayer) return at::layer_norm(x, {x.size(-1)}, Get(norm.weight), Get(norm.bias), norm.epsilon);
+    return at::batch_norm(x, Get(norm.weight), Get(norm.bias), {}, {}, true, 0, norm.epsilon, false);
+  }
+  at::Tensor Apply(const Activation& activation, const at::Tensor& x) override {
+    return activation.kind == ActivationKind::kRelu ? at::relu(x) : at::gelu(x, "none");
+  }
+  at::Tensor Get(int tensor) override { return weights_[static_cast<size_t>(tensor)]; }
+
+  void Run(const Model& model, const Batch& batch, int64_t pieces) {
+    const std::vector<at::Tensor> images = batch.images.chunk(pieces);
+    const std::vector<at::Tensor> labels = batch.labels.chunk(pieces);
+    std::vector<at::Tensor> total;
+    for (size_t k = 0; k < images.size(); ++k) {
+      const at::Tensor loss = at::cross_entropy_loss(model.Forward(*this, images[k]), labels[k]) / static_cast<double>(pieces);
+      std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, weights_, {}, std::nullopt, false, /*allow_unused=*/true);
+      if (total.empty()) {
+        total = std::move(gradients);
+        continue;
+      }
+      for (size_t i = 0; i < total.size(); ++i) {
+        if (total[i].defined()) total[i].add_(gradients[i]);
+      }
+    }
+  }
+
+ private:
+  Weights weights_;
+};
+
+// Peak resident memory of `work` in a child process, in bytes, beyond what the child began with.
+int64_t PeakMemory(const std::function<void()>& work) {
+  int ends[2];
+  ZCB_CHECK(::pipe(ends) == 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    at::set_num_threads(1);  // the parent's thread pool did not survive the fork
+    const auto field = [](const char* name) {
+      std::ifstream status("/proc/self/status");
+      for (std::string line; std::getline(status, line);) {
+        if (line.rfind(name, 0) == 0) return std::stoll(line.substr(line.find(':') + 1)) * 1024;
+      }
+      return 0LL;
+    };
+    const int64_t before = field("VmRSS");
+    work();
+    const int64_t peak = field("VmHWM") - before;
+    const ssize_t written = ::write(ends[1], &peak, sizeof(peak));
+    ::_exit(written == sizeof(peak) ? 0 : 1);
+  }
+  ::close(ends[1]);
+  int64_t peak = 0;
+  const ssize_t got = ::read(ends[0], &peak, sizeof(peak));
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return got == sizeof(peak) ? peak : -1;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Subject {
+  const char* label;
+  const char* space;
+  const char* architecture;
+  const char* task;
+};
+
+// Everything of one subject, alive while the benchmarks run.
+class Bench {
+ public:
+  Bench(const Subject& subject, int batch_size, int rounds)
+      : subject_(subject), batch_size_(batch_size), rounds_(rounds), cell_(FindCell(subject.space, subject.task, batch_size).value()),
+        model_(BuildModel(subject.architecture, cell_).value()), source_(0), drawn_(source_.Default(*model_)) {
+    batch_ = {at::empty({batch_size, 3, cell_.height, cell_.width}, at::kFloat), at::arange(batch_size).remainder(cell_.classes)};
+    CounterStream(0, "bench").FillNormal(std::span<float>(batch_.images.data_ptr<float>(), static_cast<size_t>(batch_.images.numel())), 1);
+    for (const ProxyDefinition& proxy : proxy_registry().All()) {
+      if (!proxy.variant && (proxy.undefined_for == nullptr || proxy.undefined_for(*model_).empty())) all_.push_back({proxy.name, {}});
+    }
+  }
+
+  void Register() {
+    Add("plain, one batch", [this] { Plain(1); });
+    if (!model_->couples_samples()) Add(kPlainPieces, [this] { Plain(batch_size_ / kMicroBatch); });
+    Add("draw the weights", [this] { source_.Default(*model_); });
+    Add("pass train_loss", [this] { Pass({"train_loss"}, kWeightGradients); });
+    Add("pass train_loss, 8 parts", [this] { Pass({"train_loss", 8}, kGradientMoments); });
+    Add("pass input_ones", [this] { Pass({"input_ones"}, kInputGradients); });
+    Add("pass linearised", [this] { Pass({"linearised"}, kWeightGradients); });
+    Add("pass eval_forward", [this] { Pass({"eval_forward"}, 0); });
+    Add(kTogether, [this] { Run(all_); });
+    for (const ProxyText& proxy : all_) Add("alone: " + proxy.name, [this, proxy] { Run({proxy}); });
+  }
+
+  // After the benchmarks: prints the table in units and measures memory.
+  nlohmann::ordered_json Report(const std::map<std::string, std::vector<double>>& seconds) const {
+    const auto median = [&](const std::string& item) { return Median(seconds.at(NameOf(item))); };
+    double unit = median("plain, one batch");
+    if (!model_->couples_samples()) unit = std::min(unit, median(kPlainPieces));
+    nlohmann::ordered_json result = {{"subject", subject_.label}, {"architecture", subject_.architecture}, {"batch", batch_size_},
+                                     {"threads", at::get_num_threads()}, {"rounds", rounds_}, {"unit_seconds", unit}};
+    std::printf("\n%s (%s), batch %d, %d threads, median of %d rounds: 1 unit = %.3f s\n", subject_.label, subject_.architecture, batch_size_,
+                at::get_num_threads(), rounds_, unit);
+    double sum = 0;
+    for (const std::string& item : items_) {
+      const double value = median(item);
+      if (item.rfind("alone: ", 0) == 0) sum += value;
+      std::printf("  %-28s %9.3f s %8.3f units\n", item.c_str(), value, value / unit);
+      result["items"].push_back({{"name", item}, {"seconds", value}, {"units", value / unit}});
+    }
+    const double together = median(kTogether);
+    std::printf("  %-28s %9.3f s %8.3f units, %.1f times all together\n", "sum of each alone", sum, sum / unit, sum / together);
+    result["sum_alone"] = {{"seconds", sum}, {"units", sum / unit}, {"ratio", sum / together}};
+
+    int64_t plain = PeakMemory([this] { Plain(1); });
+    if (!model_->couples_samples()) plain = std::min(plain, PeakMemory([this] { Plain(batch_size_ / kMicroBatch); }));
+    const int64_t engine = PeakMemory([this] { Run(all_); });
+    std::printf("  peak memory (one thread): all proxies %.0f MiB, plain step %.0f MiB, ratio %.2f\n", static_cast<double>(engine) / 1048576,
+                static_cast<double>(plain) / 1048576, static_cast<double>(engine) / static_cast<double>(plain));
+    result["peak_memory"] = {{"all_bytes", engine}, {"plain_bytes", plain}};
+    return result;
+  }
+
+ private:
+  static constexpr char kPlainPieces[] = "plain, micro-batches of 8";
+  static constexpr char kTogether[] = "all proxies together";
+
+  std::string NameOf(const std::string& item) const { return absl::StrCat(subject_.label, ": ", item); }
+
+  void Add(const std::string& item, std::function<void()> work) {
+    items_.push_back(item);
+    benchmark::RegisterBenchmark(NameOf(item).c_str(), [work](benchmark::State& state) {
+      for (auto _ : state) work();
+    })->Iterations(1)->Repetitions(rounds_)->UseRealTime()->Unit(benchmark::kSecond);
+  }
+
+  void Plain(int64_t pieces) const { PlainStep(drawn_).Run(*model_, batch_, pieces); }
+  PassInput Input() const { return {*model_, source_, batch_, {}, at::kFloat, at::kCPU}; }
+  void Run(const std::vector<ProxyText>& proxies) const { ZCB_CHECK(Evaluate(Input(), proxies).ok()); }
+  void Pass(const PassSpec& spec, uint32_t events) const {
+    Observer nobody;
+    ZCB_CHECK(RunPasses(Input(), {{spec, events, &nobody}}).ok());
+  }
+
+  Subject subject_;
+  int batch_size_;
+  int rounds_;
+  Cell cell_;
+  std::unique_ptr<Model> model_;
+  CounterWeights source_;
+  Weights drawn_;
+  Batch batch_;
+  std::vector<ProxyText> all_;
+  std::vector<std::string> items_;
+};
+
+// Keeps the seconds of every repetition and says which one is done.
+class Collector final : public benchmark::BenchmarkReporter {
+ public:
+  bool ReportContext(const Context&) override { return true; }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      if (run.run_type != Run::RT_Iteration) continue;
+      seconds[run.run_name.function_name].push_back(run.real_accumulated_time / static_cast<double>(run.iterations));
+      std::fprintf(stderr, "%s %.3f s\n", run.run_name.function_name.c_str(), seconds[run.run_name.function_name].back());
+    }
+  }
+  std::map<std::string, std::vector<double>> seconds;
+};
+
+}  // namespace
+}  // namespace zcbench
+
+int main(int argc, char** argv) {
+  int batch = 64;
+  int rounds = 3;
+  std::string json;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string flag = argv[i];
+    if (flag == "--json") json = argv[i + 1];
+    if (flag == "--batch") batch = std::atoi(argv[i + 1]);
+    if (flag == "--rounds") rounds = std::atoi(argv[i + 1]);
+  }
+  if (batch < 8 || batch % 8 != 0 || rounds < 1) {
+    std::fprintf(stderr, "bench_engine: --batch must be a multiple of 8, --rounds at least 1\n");
+    return 2;
+  }
+  // Repetitions of different items in random order, so that what else the machine does touches all alike.
+  std::string interleave = "--benchmark_enable_random_interleaving=true";
+  char* arguments[] = {argv[0], interleave.data(), nullptr};
+  int count = 2;
+  benchmark::Initialize(&count, arguments);
+  at::set_num_threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+
+  std::vector<std::unique_ptr<zcbench::Bench>> benches;
+  benches.push_back(std::make_unique<zcbench::Bench>(zcbench::Subject{"NAS-Bench-201", "nasbench201", "3_33_133", "cifar10"}, batch, rounds));
+  benches.push_back(std::make_unique<zcbench::Bench>(
+      zcbench::Subject{"AutoFormer-S", "autoformer_small", "13-384-6657555667767-0101222222212", "cifar10"}, batch, rounds));
+  for (const auto& bench : benches) bench->Register();
+  zcbench::Collector collector;
+  benchmark::RunSpecifiedBenchmarks(&collector);
+  nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  for (const auto& bench : benches) results.push_back(bench->Report(collector.seconds));
+  if (!json.empty()) std::ofstream(json) << results.dump(2) << "\n";
+}

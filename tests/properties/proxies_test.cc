@@ -1,0 +1,163 @@
+// Properties that hold for every registered proxy, on a small model of each kind and real photos.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/status_matchers.h"
+#include "nas/data/make_probe_batch.h"
+#include "nas/data/shipped.h"
+#include "nas/space.h"
+#include "worker/proxies/evaluate.h"
+#include "worker/scorer/engine.h"
+
+namespace zcbench {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Case {
+  const char* space;
+  const char* architecture;
+};
+
+class ProxyPropertyTest : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const auto cell = FindCell(GetParam().space, "photos", 16);
+    ASSERT_THAT(cell, IsOk());
+    const auto data = OpenShippedDataSet(**task_registry().Find("photos"));
+    ASSERT_THAT(data, IsOk());
+    const auto batch = MakeProbeBatch(**data, **task_registry().Find("photos"), *cell, 3);
+    ASSERT_THAT(batch, IsOk());
+    batch_ = *batch;
+    request_.cell = *cell;
+    request_.architecture = GetParam().architecture;
+    request_.seed = 3;
+    auto engine = Engine::Create({.device = "cpu", .threads = 2, .dtype = "float32"});
+    ASSERT_THAT(engine, IsOk());
+    engine_ = *std::move(engine);
+  }
+
+  std::vector<ScoredProxy> Score(std::vector<std::string> proxies) {
+    ScoringRequest request = request_;
+    request.proxies = std::move(proxies);
+    auto scores = engine_->Score(request, &batch_);
+    EXPECT_THAT(scores, IsOk());
+    return scores.value_or(std::vector<ScoredProxy>(request.proxies.size()));
+  }
+
+  ProbeBatch batch_;
+  ScoringRequest request_;
+  std::unique_ptr<Engine> engine_;
+};
+
+bool SameBits(const ScoredProxy& a, const ScoredProxy& b) {
+  return a.outcome == b.outcome && std::memcmp(&a.score, &b.score, sizeof(double)) == 0;
+}
+
+TEST_P(ProxyPropertyTest, AScoreIsBitEqualAloneOrWithAllOthersInAnyOrder) {
+  std::vector<std::string> names = proxy_registry().Names();
+  names.push_back("zico(micro_batches=4)");
+  const std::vector<ScoredProxy> together = Score(names);
+  std::vector<std::string> backwards(names.rbegin(), names.rend());
+  std::vector<ScoredProxy> reversed = Score(backwards);
+  std::reverse(reversed.begin(), reversed.end());
+  for (size_t i = 0; i < names.size(); ++i) {
+    SCOPED_TRACE(names[i]);
+    EXPECT_TRUE(SameBits(together[i], reversed[i])) << together[i].score << " " << reversed[i].score;
+    const ScoredProxy alone = Score({names[i]})[0];
+    EXPECT_TRUE(SameBits(together[i], alone)) << together[i].score << " " << alone.score;
+  }
+}
+
+TEST_P(ProxyPropertyTest, TheModelAndTheBatchAreUnchanged) {
+  const auto model = BuildModel(request_.architecture, request_.cell);
+  ASSERT_THAT(model, IsOk());
+  // One set of weights for all, as a source may hand out.
+  class Held final : public WeightSource {
+   public:
+    explicit Held(Weights weights) : weights_(std::move(weights)) {}
+    Weights Default(const Model&) const override { return weights_; }
+
+   private:
+    Weights weights_;
+  };
+  const Weights drawn = CounterWeights(3).Default(**model);
+  Weights before;
+  for (const at::Tensor& tensor : drawn) before.push_back(tensor.clone());
+  const at::Tensor images = at::rand({16, 3, request_.cell.height, request_.cell.width});
+  const at::Tensor images_before = images.clone();
+  const Held held(drawn);
+  const PassInput input{**model, held, {images, at::arange(16).remainder(5)}, {}, at::kFloat, at::kCPU};
+  std::vector<ProxyText> proxies;
+  for (const std::string& name : proxy_registry().Names()) proxies.push_back({name, {}});
+  ASSERT_THAT(Evaluate(input, proxies), IsOk());
+  for (size_t i = 0; i < drawn.size(); ++i) EXPECT_TRUE(at::equal(drawn[i], before[i])) << (*model)->tensors()[i].name;
+  EXPECT_TRUE(at::equal(images, images_before));
+}
+
+TEST_P(ProxyPropertyTest, EveryProxyIsDefinedOrSaysWhyNot) {
+  const std::vector<std::string> names = proxy_registry().Names();
+  const std::vector<ScoredProxy> scores = Score(names);
+  for (size_t i = 0; i < names.size(); ++i) {
+    SCOPED_TRACE(names[i]);
+    EXPECT_NE(scores[i].outcome, ScoreOutcome::kNotFinite) << scores[i].reason;
+    EXPECT_EQ(scores[i].outcome == ScoreOutcome::kUndefined, !scores[i].reason.empty());
+    EXPECT_GE(scores[i].seconds, 0);
+  }
+}
+
+TEST_P(ProxyPropertyTest, OptionsAtTheirDefaultAreTheProxyItself) {
+  const auto canonical = CanonicalProxy({"lswag", {{"micro_batches", "8"}}});
+  ASSERT_THAT(canonical, IsOk());
+  EXPECT_EQ(PrintProxyText(*canonical), "lswag");
+  EXPECT_TRUE(SameBits(Score({"lswag(micro_batches=8)"})[0], Score({"lswag"})[0]));
+}
+
+TEST_P(ProxyPropertyTest, WrongRequestsAreRefusedByName) {
+  ScoringRequest request = request_;
+  request.proxies = {"zico(micro_batches=3)"};
+  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("3 micro-batches do not divide")));
+  request.proxies = {"zico(micro_batches=1)"};
+  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("micro_batches=1")));
+  request.proxies = {"zico(microbatches=8)"};
+  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("`micro_batches`?")));
+  request.proxies = {"synflw"};
+  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kNotFound, HasSubstr("`synflow`?")));
+  request.proxies = {"snip"};
+  EXPECT_THAT(engine_->Score(request, nullptr), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("snip reads images")));
+  request.cell.images = 8;
+  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("16 images")));
+  request.cell.images = 16;
+  request.architecture = "nonsense";
+  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("nonsense")));
+  request = request_;
+  request.proxies = {"snip"};
+  request.probe_batch = std::string(64, 'a');
+  EXPECT_THAT(engine_->Score(request), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("was not loaded")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ProxyPropertyTest,
+                         testing::Values(Case{"nasbench201", "2_14_013"}, Case{"autoformer_tiny", "1-192-3-1"}),
+                         [](const auto& test) { return std::string(test.param.space); });
+
+TEST(WeightsTest, AreDrawnByNameAndSeed) {
+  const auto cell = FindCell("nasbench201", "photos");
+  ASSERT_THAT(cell, IsOk());
+  const auto a = BuildModel("2_14_013", *cell);
+  const auto b = BuildModel("3_00_002", *cell);
+  ASSERT_THAT(a, IsOk());
+  ASSERT_THAT(b, IsOk());
+  const Weights of_a = CounterWeights(1).Default(**a);
+  const Weights of_b = CounterWeights(1).Default(**b);
+  EXPECT_TRUE(at::equal(of_a[0], of_b[0])) << "the stem has the same name in both";
+  EXPECT_FALSE(at::equal(of_a[0], CounterWeights(2).Default(**a)[0]));
+  const double bound = 1 / std::sqrt(27.0);
+  EXPECT_LE(of_a[0].abs().max().item<double>(), bound);
+  EXPECT_NEAR(of_a[0].std().item<double>(), bound / std::sqrt(3.0), 0.02);
+}
+
+}  // namespace
+}  // namespace zcbench
