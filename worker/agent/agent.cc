@@ -27,9 +27,12 @@ namespace {
 
 constexpr absl::Duration kCallDeadline = absl::Seconds(10);
 constexpr absl::Duration kLongestWait = absl::Seconds(20);  // for work, in one call
+constexpr absl::Duration kAskAgain = absl::Seconds(1);      // for work, at the soonest, when there was none
 constexpr absl::Duration kReportEvery = absl::Seconds(5);   // at least, while scores come
 constexpr size_t kReportBytes = size_t{200} << 10;          // above 256 KiB the channel does not repeat a call
-constexpr int kMaxScorerStarts = 5;                         // in a row that fail
+// Long enough for a broken device not to burn a job's attempts, short enough for a row of architectures that crash.
+constexpr absl::Duration kLongestScorerPause = absl::Seconds(4);
+constexpr int kMaxScorerStarts = 5;  // in a row that fail
 
 void SetDeadline(grpc::ClientContext& context, absl::Duration duration) {
   context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(duration));
@@ -142,7 +145,7 @@ Agent::Agent(AgentOptions options, std::unique_ptr<Spool> spool)
       spool_(std::move(spool)),
       cache_(options_.cache),
       drain_event_(::eventfd(0, EFD_CLOEXEC)),
-      scorer_backoff_(options_.shortest_pause, options_.longest_pause) {
+      scorer_backoff_(options_.shortest_pause, std::min(options_.longest_pause, kLongestScorerPause)) {
   ZCB_CHECK(drain_event_ >= 0);
 }
 
@@ -426,6 +429,11 @@ void Agent::ReturnQueue() {
 
 void Agent::Record(v1::RecordScoresRequest request) {
   request.set_request_id(NewRequestId());  // the session is filled in when it is sent
+  if (request.close() != v1::LEASE_OUTCOME_UNSPECIFIED) {
+    MutexLock lock(mutex_);
+    const auto held = held_.find(request.unit());
+    if (held != held_.end() && held->second.attempt == request.attempt()) held->second.closing = true;
+  }
   for (bool logged = false;; logged = true) {
     const absl::Status added = spool_->Add(request);
     if (added.ok()) break;
@@ -451,13 +459,14 @@ void Agent::KeepSession() {
   Backoff backoff(options_.shortest_pause, options_.longest_pause);
   for (;;) {
     const absl::Time start = absl::Now();
-    absl::Status status = Synchronize();
+    const absl::StatusOr<absl::Duration> pause = Synchronize();
+    absl::Status status = pause.status();
     if (status.ok()) {
       Reached(kSession, "Synchronize");
       backoff.Reset();
       MutexLock lock(mutex_);
-      while (!ended_ && !synchronize_now_ && absl::Now() < start + heartbeat_) {
-        changed_.WaitFor(mutex_, start + heartbeat_ - absl::Now());
+      while (!ended_ && !synchronize_now_ && absl::Now() < start + *pause) {
+        changed_.WaitFor(mutex_, start + *pause - absl::Now());
       }
       if (ended_) return;
       continue;
@@ -496,7 +505,7 @@ absl::Status Agent::OpenSession() {
   return absl::OkStatus();
 }
 
-absl::Status Agent::Synchronize() {
+absl::StatusOr<absl::Duration> Agent::Synchronize() {
   grpc::ClientContext context;
   v1::SynchronizeRequest request;
   absl::Duration wait;
@@ -517,7 +526,7 @@ absl::Status Agent::Synchronize() {
     if (stop_ == Stop::kNo && !no_work_left_ && queue_.empty()) {
       request.set_wanted(1);
       wait = std::min(heartbeat_, kLongestWait);
-      if (options_.exit_when_idle.has_value() && held_.empty()) {
+      if (options_.exit_when_idle.has_value()) {  // else a call that began busy would keep an idle worker
         wait = std::clamp(idle_since_.value_or(start) + *options_.exit_when_idle - start, absl::ZeroDuration(), wait);
       }
       SetDuration(wait, *request.mutable_wait());
@@ -540,7 +549,10 @@ absl::Status Agent::Synchronize() {
     if (std::find(response.lost().begin(), response.lost().end(), sent.unit()) == response.lost().end()) continue;
     const auto held = held_.find(sent.unit());
     if (held == held_.end() || held->second.attempt != sent.attempt()) continue;
-    Log(LogLevel::kInfo, "a lease is lost: what is left of its unit is dropped", {{"unit", absl::StrCat(sent.unit())}});
+    if (!held->second.closing) {
+      Log(LogLevel::kInfo, "a lease is lost: what is left of its unit is dropped",
+          {{"unit", absl::StrCat(sent.unit())}});
+    }
     held_.erase(held);
     std::erase_if(queue_, [&](const v1::Lease& lease) { return lease.unit() == sent.unit(); });
   }
@@ -561,7 +573,8 @@ absl::Status Agent::Synchronize() {
   } else {
     idle_since_.reset();
   }
-  return absl::OkStatus();
+  // A call that waited for work may come back early with other news; asking again must not become a spin.
+  return request.wanted() > 0 && response.leases().empty() ? std::min(heartbeat_, kAskAgain) : heartbeat_;
 }
 
 // ---- The recording thread.

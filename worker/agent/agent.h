@@ -78,7 +78,8 @@ class Agent {
   enum Contact { kSession, kScores };
   struct HeldUnit {
     int32_t attempt = 0;
-    uint32_t done = 0;  // architectures
+    uint32_t done = 0;     // architectures
+    bool closing = false;  // the request that closes it is in the spool
   };
   class UnitReport;
 
@@ -97,7 +98,8 @@ class Agent {
   // The session's thread.
   void KeepSession();
   absl::Status OpenSession();
-  absl::Status Synchronize();
+  // When to call again, counted from the start of this call.
+  absl::StatusOr<absl::Duration> Synchronize();
 
   // The recording thread.
   void SendScores();
