@@ -1,10 +1,11 @@
-// What the engine costs, in units: one unit = the plain autograd forward + backward of the same model and images in the same process, the faster of
-// one batch and (where the model has no batch normalisation) micro-batches of 8.
+// What the engine costs, in units: one unit = the plain autograd forward + backward of the same model and images in the
+// same process, the faster of one batch and (where the model has no batch normalisation) micro-batches of 8.
 //
 //   bench_engine [--json FILE] [--batch 64] [--rounds 3]      (scripts/bench engine)
 //
-// For a NAS-Bench-201 architecture and AutoFormer-S, interleaved: the plain step, each pass, all proxies together, each proxy alone and the sum of those (what
-// a `for` loop over proxies costs), the peak memory of all proxies against the plain step's.
+// For a NAS-Bench-201 architecture and AutoFormer-S, interleaved: the plain step, each pass, all proxies together, each
+// proxy alone and the sum of those (what a `for` loop over proxies costs), the peak memory of all proxies against the
+// plain step's.
 #include <benchmark/benchmark.h>
 #include <sys/wait.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -42,7 +43,8 @@ class PlainStep final : public Operators {
     return at::conv2d(x, Get(layer.weight), bias, {layer.stride, layer.stride}, {layer.padding, layer.padding});
   }
   at::Tensor Apply(const Norm& norm, const at::Tensor& x) override {
-    if (norm.kind == NormKind::kLayer) return at::layer_norm(x, {x.size(-1)}, Get(norm.weight), Get(norm.bias), norm.epsilon);
+    if (norm.kind == NormKind::kLayer)
+      return at::layer_norm(x, {x.size(-1)}, Get(norm.weight), Get(norm.bias), norm.epsilon);
     return at::batch_norm(x, Get(norm.weight), Get(norm.bias), {}, {}, true, 0, norm.epsilon, false);
   }
   at::Tensor Apply(const Activation& activation, const at::Tensor& x) override {
@@ -55,8 +57,10 @@ class PlainStep final : public Operators {
     const std::vector<at::Tensor> labels = batch.labels.chunk(pieces);
     std::vector<at::Tensor> total;
     for (size_t k = 0; k < images.size(); ++k) {
-      const at::Tensor loss = at::cross_entropy_loss(model.Forward(*this, images[k]), labels[k]) / static_cast<double>(pieces);
-      std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, weights_, {}, std::nullopt, false, /*allow_unused=*/true);
+      const at::Tensor loss =
+          at::cross_entropy_loss(model.Forward(*this, images[k]), labels[k]) / static_cast<double>(pieces);
+      std::vector<at::Tensor> gradients =
+          torch::autograd::grad({loss}, weights_, {}, std::nullopt, false, /*allow_unused=*/true);
       if (total.empty()) {
         total = std::move(gradients);
         continue;
@@ -116,12 +120,20 @@ struct Subject {
 class Bench {
  public:
   Bench(const Subject& subject, int batch_size, int rounds)
-      : subject_(subject), batch_size_(batch_size), rounds_(rounds), cell_(FindCell(subject.space, subject.task, batch_size).value()),
-        model_(BuildModel(subject.architecture, cell_).value()), source_(0), drawn_(source_.Default(*model_)) {
-    batch_ = {at::empty({batch_size, 3, cell_.height, cell_.width}, at::kFloat), at::arange(batch_size).remainder(cell_.classes)};
-    CounterStream(0, "bench").FillNormal(std::span<float>(batch_.images.data_ptr<float>(), static_cast<size_t>(batch_.images.numel())), 1);
+      : subject_(subject),
+        batch_size_(batch_size),
+        rounds_(rounds),
+        cell_(FindCell(subject.space, subject.task, batch_size).value()),
+        model_(BuildModel(subject.architecture, cell_).value()),
+        source_(0),
+        drawn_(source_.Default(*model_)) {
+    batch_ = {at::empty({batch_size, 3, cell_.height, cell_.width}, at::kFloat),
+              at::arange(batch_size).remainder(cell_.classes)};
+    CounterStream(0, "bench")
+        .FillNormal(std::span<float>(batch_.images.data_ptr<float>(), static_cast<size_t>(batch_.images.numel())), 1);
     for (const ProxyDefinition& proxy : proxy_registry().All()) {
-      if (!proxy.variant && (proxy.undefined_for == nullptr || proxy.undefined_for(*model_).empty())) all_.push_back({proxy.name, {}});
+      if (!proxy.variant && (proxy.undefined_for == nullptr || proxy.undefined_for(*model_).empty()))
+        all_.push_back({proxy.name, {}});
     }
   }
 
@@ -143,10 +155,11 @@ class Bench {
     const auto median = [&](const std::string& item) { return Median(seconds.at(NameOf(item))); };
     double unit = median("plain, one batch");
     if (!model_->couples_samples()) unit = std::min(unit, median(kPlainPieces));
-    nlohmann::ordered_json result = {{"subject", subject_.label}, {"architecture", subject_.architecture}, {"batch", batch_size_},
-                                     {"threads", at::get_num_threads()}, {"rounds", rounds_}, {"unit_seconds", unit}};
-    std::printf("\n%s (%s), batch %d, %d threads, median of %d rounds: 1 unit = %.3f s\n", subject_.label, subject_.architecture, batch_size_,
-                at::get_num_threads(), rounds_, unit);
+    nlohmann::ordered_json result = {{"subject", subject_.label}, {"architecture", subject_.architecture},
+                                     {"batch", batch_size_},      {"threads", at::get_num_threads()},
+                                     {"rounds", rounds_},         {"unit_seconds", unit}};
+    std::printf("\n%s (%s), batch %d, %d threads, median of %d rounds: 1 unit = %.3f s\n", subject_.label,
+                subject_.architecture, batch_size_, at::get_num_threads(), rounds_, unit);
     double sum = 0;
     for (const std::string& item : items_) {
       const double value = median(item);
@@ -155,14 +168,16 @@ class Bench {
       result["items"].push_back({{"name", item}, {"seconds", value}, {"units", value / unit}});
     }
     const double together = median(kTogether);
-    std::printf("  %-28s %9.3f s %8.3f units, %.1f times all together\n", "sum of each alone", sum, sum / unit, sum / together);
+    std::printf("  %-28s %9.3f s %8.3f units, %.1f times all together\n", "sum of each alone", sum, sum / unit,
+                sum / together);
     result["sum_alone"] = {{"seconds", sum}, {"units", sum / unit}, {"ratio", sum / together}};
 
     int64_t plain = PeakMemory([this] { Plain(1); });
     if (!model_->couples_samples()) plain = std::min(plain, PeakMemory([this] { Plain(batch_size_ / kMicroBatch); }));
     const int64_t engine = PeakMemory([this] { Run(all_); });
-    std::printf("  peak memory (one thread): all proxies %.0f MiB, plain step %.0f MiB, ratio %.2f\n", static_cast<double>(engine) / 1048576,
-                static_cast<double>(plain) / 1048576, static_cast<double>(engine) / static_cast<double>(plain));
+    std::printf("  peak memory (one thread): all proxies %.0f MiB, plain step %.0f MiB, ratio %.2f\n",
+                static_cast<double>(engine) / 1048576, static_cast<double>(plain) / 1048576,
+                static_cast<double>(engine) / static_cast<double>(plain));
     result["peak_memory"] = {{"all_bytes", engine}, {"plain_bytes", plain}};
     return result;
   }
@@ -175,9 +190,14 @@ class Bench {
 
   void Add(const std::string& item, std::function<void()> work) {
     items_.push_back(item);
-    benchmark::RegisterBenchmark(NameOf(item).c_str(), [work](benchmark::State& state) {
-      for (auto _ : state) work();
-    })->Iterations(1)->Repetitions(rounds_)->UseRealTime()->Unit(benchmark::kSecond);
+    benchmark::RegisterBenchmark(NameOf(item).c_str(),
+                                 [work](benchmark::State& state) {
+                                   for (auto _ : state) work();
+                                 })
+        ->Iterations(1)
+        ->Repetitions(rounds_)
+        ->UseRealTime()
+        ->Unit(benchmark::kSecond);
   }
 
   void Plain(int64_t pieces) const { PlainStep(drawn_).Run(*model_, batch_, pieces); }
@@ -208,7 +228,8 @@ class Collector final : public benchmark::BenchmarkReporter {
     for (const Run& run : runs) {
       if (run.run_type != Run::RT_Iteration) continue;
       seconds[run.run_name.function_name].push_back(run.real_accumulated_time / static_cast<double>(run.iterations));
-      std::fprintf(stderr, "%s %.3f s\n", run.run_name.function_name.c_str(), seconds[run.run_name.function_name].back());
+      std::fprintf(stderr, "%s %.3f s\n", run.run_name.function_name.c_str(),
+                   seconds[run.run_name.function_name].back());
     }
   }
   std::map<std::string, std::vector<double>> seconds;
@@ -239,9 +260,11 @@ int main(int argc, char** argv) {
   at::set_num_threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
 
   std::vector<std::unique_ptr<zcbench::Bench>> benches;
-  benches.push_back(std::make_unique<zcbench::Bench>(zcbench::Subject{"NAS-Bench-201", "nasbench201", "3_33_133", "cifar10"}, batch, rounds));
   benches.push_back(std::make_unique<zcbench::Bench>(
-      zcbench::Subject{"AutoFormer-S", "autoformer_small", "13-384-6657555667767-0101222222212", "cifar10"}, batch, rounds));
+      zcbench::Subject{"NAS-Bench-201", "nasbench201", "3_33_133", "cifar10"}, batch, rounds));
+  benches.push_back(std::make_unique<zcbench::Bench>(
+      zcbench::Subject{"AutoFormer-S", "autoformer_small", "13-384-6657555667767-0101222222212", "cifar10"}, batch,
+      rounds));
   for (const auto& bench : benches) bench->Register();
   zcbench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);

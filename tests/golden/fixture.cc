@@ -29,7 +29,8 @@ Batch MakeBatch(uint64_t stream, std::vector<int64_t> shape, const std::vector<i
   return {FixtureFill(stream, shape, std::sqrt(3.0)), at::tensor(labels, at::kLong)};
 }
 
-// The model of a file's `arch` and `config`; for NAS-Bench-201 the space's own operation count, at the fixture's resolution.
+// The model of a file's `arch` and `config`; for NAS-Bench-201 the space's own operation count, at the fixture's
+// resolution.
 absl::StatusOr<std::unique_ptr<Model>> BuildFixtureModel(const nlohmann::json& file) {
   const std::string space = file.at("space");
   const std::string id = file.at("arch").at("id");
@@ -39,7 +40,8 @@ absl::StatusOr<std::unique_ptr<Model>> BuildFixtureModel(const nlohmann::json& f
     ZCB_ASSIGN_OR_RETURN(const Nasbench201Cell cell, DecodeNasbench201(parts[1]));
     ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const nasbench201, FindSpace("nasbench201"));
     const int side = file.at("input_shape")[2];
-    const Cell task_cell{.space = "nasbench201", .task = "fixture", .height = side, .width = side, .classes = classes, .images = 16};
+    const Cell task_cell{
+        .space = "nasbench201", .task = "fixture", .height = side, .width = side, .classes = classes, .images = 16};
     ZCB_ASSIGN_OR_RETURN(const int64_t flops, nasbench201->space->Flops(parts[1], task_cell));
     return MakeNasbench201Model(cell, classes, flops);
   }
@@ -70,7 +72,8 @@ Weights FixtureWeights::Default(const Model& model) const {
   Weights weights;
   for (const TensorSpec& spec : model.tensors()) {
     if (const auto it = streams_.find(spec.name); it != streams_.end()) {
-      weights.push_back(FixtureFill(it->second, spec.shape, scale_ > 0 ? scale_ : std::sqrt(3.0 / static_cast<double>(spec.fan_in))));
+      weights.push_back(
+          FixtureFill(it->second, spec.shape, scale_ > 0 ? scale_ : std::sqrt(3.0 / static_cast<double>(spec.fan_in))));
     } else if (spec.role == TensorRole::kNormWeight) {
       weights.push_back(at::ones(spec.shape, at::kFloat));
     } else {
@@ -93,7 +96,8 @@ absl::StatusOr<Fixture> LoadFixture(const std::filesystem::path& path) {
       if (row[3] == "fill") streams[row[1]] = row[0];
     }
   } else {
-    for (const auto& row : fixture.file.at("layers")) streams[absl::StrCat(row[1].get<std::string>(), ".weight")] = row[0];
+    for (const auto& row : fixture.file.at("layers"))
+      streams[absl::StrCat(row[1].get<std::string>(), ".weight")] = row[0];
   }
   fixture.weights = std::make_unique<FixtureWeights>(std::move(streams), transformer ? 0.02 * std::sqrt(3.0) : 0);
   const std::vector<int64_t> shape = fixture.file.at("input_shape");
@@ -108,7 +112,8 @@ absl::StatusOr<Fixture> LoadFixture(const std::filesystem::path& path) {
 std::vector<std::filesystem::path> GoldenFiles(const std::string& folder) {
   std::vector<std::filesystem::path> files;
   std::vector<std::filesystem::path> folders = {std::filesystem::path(ZCB_SOURCE_DIR) / "tests/golden" / folder};
-  if (const char* more = std::getenv("ZCB_GOLDEN_DIR"); more != nullptr && folder == "published") folders.emplace_back(more);
+  if (const char* more = std::getenv("ZCB_GOLDEN_DIR"); more != nullptr && folder == "published")
+    folders.emplace_back(more);
   for (const std::filesystem::path& from : folders) {
     for (const auto& entry : std::filesystem::directory_iterator(from)) {
       if (entry.path().extension() == ".json") files.push_back(entry.path());

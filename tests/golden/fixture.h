@@ -1,5 +1,6 @@
-// The fixtures of the published values: networks whose weights, images, labels and draws come from one integer formula, so that the
-// authors' code and ours see the same numbers. The formula and the file format are described in tests/golden/README.md.
+// The fixtures of the published values: networks whose weights, images, labels and draws come from one integer formula,
+// so that the authors' code and ours see the same numbers. The formula and the file format are described in
+// tests/golden/README.md.
 #ifndef ZCBENCH_TESTS_GOLDEN_FIXTURE_H_
 #define ZCBENCH_TESTS_GOLDEN_FIXTURE_H_
 
@@ -21,9 +22,9 @@
 namespace zcbench {
 
 // Streams of the generator that are not weights.
-inline constexpr uint64_t kStreamX = 1 << 20;         // the batch
-inline constexpr uint64_t kStreamX2 = (1 << 20) + 2;  // the second batch
-inline constexpr uint64_t kStreamX32 = (1 << 20) + 5; // 32 images
+inline constexpr uint64_t kStreamX = 1 << 20;          // the batch
+inline constexpr uint64_t kStreamX2 = (1 << 20) + 2;   // the second batch
+inline constexpr uint64_t kStreamX32 = (1 << 20) + 5;  // 32 images
 
 // Uniform in [0, 1): element i of stream p.
 double FixtureUniform(uint64_t stream, uint64_t element);
@@ -62,7 +63,8 @@ struct Fixture {
 // UNIMPLEMENTED: a fixture of a space that zcbench does not build yet.
 absl::StatusOr<Fixture> LoadFixture(const std::filesystem::path& path);
 
-// The *.json files of tests/golden/`folder`, and those of the folder that the environment variable ZCB_GOLDEN_DIR names, sorted.
+// The *.json files of tests/golden/`folder`, and those of the folder that the environment variable ZCB_GOLDEN_DIR
+// names, sorted.
 std::vector<std::filesystem::path> GoldenFiles(const std::string& folder);
 
 }  // namespace zcbench

@@ -106,7 +106,7 @@ testing::AssertionResult Near(double score, double golden, double tolerance) {
   const double allowed = golden == 0 ? tolerance : tolerance * std::fabs(golden);
   if (difference <= allowed) return testing::AssertionSuccess();
   return testing::AssertionFailure() << absl::StrCat("score ", score, ", golden ", golden, ", relative difference ",
-                                                      difference / std::fabs(golden), ", allowed ", tolerance);
+                                                     difference / std::fabs(golden), ", allowed ", tolerance);
 }
 
 class GoldenTest : public testing::TestWithParam<std::filesystem::path> {
@@ -150,7 +150,8 @@ class Checks final : public Observer {
     if (layer.index + 1 == static_cast<int>(run.model.layers().size())) logits.push_back(event.output);
   }
   void OnWeightGradient(const PassRun& run, const Layer& layer, const at::Tensor& gradient) override {
-    norms[run.model.tensors()[static_cast<size_t>(layer.weight)].name] = norms[layer.name] = gradient.norm().item<double>();
+    norms[run.model.tensors()[static_cast<size_t>(layer.weight)].name] = norms[layer.name] =
+        gradient.norm().item<double>();
   }
   std::vector<at::Tensor> logits;
   std::map<std::string, double> norms;
@@ -161,7 +162,8 @@ TEST_P(GoldenTest, TheNetworkIsTheFixture) {
   if (absl::IsUnimplemented(fixture.status())) GTEST_SKIP() << fixture.status().message();
   ASSERT_THAT(fixture, IsOk());
   Checks checks;
-  ASSERT_THAT(RunPasses(fixture->Input(at::kDouble), {{{"train_loss"}, kLayerBackward | kWeightGradients, &checks}}), IsOk());
+  ASSERT_THAT(RunPasses(fixture->Input(at::kDouble), {{{"train_loss"}, kLayerBackward | kWeightGradients, &checks}}),
+              IsOk());
   const at::Tensor logits = at::cat(checks.logits);
   const nlohmann::json& file = fixture->file["checks"];
   const double scale = logits.abs().max().item<double>();
@@ -192,12 +194,11 @@ TEST_P(GoldenTest, EveryScoreEqualsTheAuthorsCodeInFloat32) {
   Compare(*fixture, at::kFloat);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, GoldenTest, testing::ValuesIn(GoldenFiles("published")),
-                         [](const auto& test) {
-                           std::string name = test.param.stem();
-                           for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Files, GoldenTest, testing::ValuesIn(GoldenFiles("published")), [](const auto& test) {
+  std::string name = test.param.stem();
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return name;
+});
 
 TEST(GoldenRegistryTest, EveryProxyHasGoldenValues) {
   std::set<std::string> covered;

@@ -1,13 +1,12 @@
-// Writes the golden values that no authors' code can give: zico and L-SWAG over 8 micro-batches, by a direct transcription of the
-// formulas. Nothing of the engine is used but the network's wiring: plain operators, autograd's own weight gradients, all
-// gradients kept, two-pass deviations, a set of strings for the patterns.
+// Writes the golden values that no authors' code can give: zico and L-SWAG over 8 micro-batches, by a direct
+// transcription of the formulas. Nothing of the engine is used but the network's wiring: plain operators, autograd's
+// own weight gradients, all gradients kept, two-pass deviations, a set of strings for the patterns.
 //
 //   make_own FIXTURE.json > own/FIXTURE.json      X32 (stream 2^20 + 5), labels n mod 10, cut into 8 parts of 4
 //
-// zico         sum over layers of ln sum_w mean_k |g| / std_k(g)      population std over k = 1..8; std 0 dropped, empty layers skipped
-// lswag_lambda sum over layers of ln sum_w 1 / std_k |g|              likewise
-// lswag_psi    distinct sample-wise patterns of the activations > 0 over all 32 images
-// lswag        lswag_lambda * lswag_psi
+// zico         sum over layers of ln sum_w mean_k |g| / std_k(g)      population std over k = 1..8; std 0 dropped,
+// empty layers skipped lswag_lambda sum over layers of ln sum_w 1 / std_k |g|              likewise lswag_psi distinct
+// sample-wise patterns of the activations > 0 over all 32 images lswag        lswag_lambda * lswag_psi
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -41,7 +40,8 @@ class PlainOperators final : public Operators {
     return at::conv2d(x, Get(layer.weight), bias, {layer.stride, layer.stride}, {layer.padding, layer.padding});
   }
   at::Tensor Apply(const Norm& norm, const at::Tensor& x) override {
-    if (norm.kind == NormKind::kLayer) return at::layer_norm(x, {x.size(-1)}, Get(norm.weight), Get(norm.bias), norm.epsilon);
+    if (norm.kind == NormKind::kLayer)
+      return at::layer_norm(x, {x.size(-1)}, Get(norm.weight), Get(norm.bias), norm.epsilon);
     return at::batch_norm(x, Get(norm.weight), Get(norm.bias), {}, {}, true, 0, norm.epsilon, false);
   }
   at::Tensor Apply(const Activation& activation, const at::Tensor& x) override {
@@ -63,7 +63,8 @@ nlohmann::ordered_json Compute(const Fixture& fixture) {
   std::vector<std::vector<at::Tensor>> gradients;  // [part][layer]
   for (size_t k = 0; k < kParts; ++k) {
     const at::Tensor loss = at::cross_entropy_loss(fixture.model->Forward(operators, images[k]), labels[k]);
-    gradients.push_back(torch::autograd::grad({loss}, operators.layer_weights(), {}, std::nullopt, false, /*allow_unused=*/true));
+    gradients.push_back(
+        torch::autograd::grad({loss}, operators.layer_weights(), {}, std::nullopt, false, /*allow_unused=*/true));
   }
   double zico = 0;
   double lambda = 0;
@@ -97,12 +98,15 @@ nlohmann::ordered_json Compute(const Fixture& fixture) {
     const at::Tensor signs = (activation.flatten(1) > 0).contiguous();
     for (int64_t unit = 0; unit < signs.size(1); ++unit) {
       std::string pattern;
-      for (int64_t n = 0; n < signs.size(0); ++n) pattern += signs.data_ptr<bool>()[n * signs.size(1) + unit] ? '1' : '0';
+      for (int64_t n = 0; n < signs.size(0); ++n)
+        pattern += signs.data_ptr<bool>()[n * signs.size(1) + unit] ? '1' : '0';
       patterns.insert(std::move(pattern));
     }
   }
   const auto psi = static_cast<double>(patterns.size());
-  return {{"fixture", fixture.name}, {"parts", kParts}, {"values", {{"zico", zico}, {"lswag_lambda", lambda}, {"lswag_psi", psi}, {"lswag", lambda * psi}}}};
+  return {{"fixture", fixture.name},
+          {"parts", kParts},
+          {"values", {{"zico", zico}, {"lswag_lambda", lambda}, {"lswag_psi", psi}, {"lswag", lambda * psi}}}};
 }
 
 }  // namespace

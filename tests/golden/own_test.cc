@@ -31,7 +31,8 @@ TEST_P(OwnGoldenTest, EightMicroBatchesEqualTheFormula) {
     for (size_t i = 0; i < proxies.size(); ++i) {
       const double expected = golden["values"][proxies[i].name];
       const auto [t64, t32] = tolerances.at(proxies[i].name);
-      EXPECT_NEAR((*scores)[i].score, expected, std::fabs(expected) * (dtype == at::kDouble ? t64 : t32)) << proxies[i].name;
+      EXPECT_NEAR((*scores)[i].score, expected, std::fabs(expected) * (dtype == at::kDouble ? t64 : t32))
+          << proxies[i].name;
     }
   }
 }

@@ -1,9 +1,11 @@
-// The models compute what the authors' networks compute: forward fingerprints of tests/oracles, in float64 and eval mode. Also reads every
+// The models compute what the authors' networks compute: forward fingerprints of tests/oracles, in float64 and eval
+// mode. Also reads every
 // *.json of the folder that ZCB_ORACLES_DIR names.
 //
-// Fill of a fingerprint: u(i, seed) is a 32-bit mixer of i + seed * 0x9E3779B9 over 2^32; every layer weight (2 u(i, 1) - 1) sqrt(6 / fan_in),
-// biases 0.01 cos(i), norm weights 1 + 0.1 sin(i), norm biases 0.1 cos(i); positions 0.02 sqrt(3) (2 u(i, 4) - 1), class token the same with
-// seed 5, tables with seed 2 (rows) and 3 (columns); input (2 u(i, 7) - 1) sqrt(3). Element i counts from 0 in each tensor.
+// Fill of a fingerprint: u(i, seed) is a 32-bit mixer of i + seed * 0x9E3779B9 over 2^32; every layer weight (2 u(i, 1)
+// - 1) sqrt(6 / fan_in), biases 0.01 cos(i), norm weights 1 + 0.1 sin(i), norm biases 0.1 cos(i); positions 0.02
+// sqrt(3) (2 u(i, 4) - 1), class token the same with seed 5, tables with seed 2 (rows) and 3 (columns); input (2 u(i,
+// 7) - 1) sqrt(3). Element i counts from 0 in each tensor.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -78,7 +80,8 @@ class Plain final : public Operators {
   at::Tensor Apply(const Norm& norm, const at::Tensor& x) override {
     const at::Tensor weight = Get(norm.weight);
     if (norm.kind == NormKind::kLayer) return at::layer_norm(x, {x.size(-1)}, weight, Get(norm.bias), norm.epsilon);
-    return at::batch_norm(x, weight, Get(norm.bias), at::zeros_like(weight), at::ones_like(weight), false, 0, norm.epsilon, false);
+    return at::batch_norm(x, weight, Get(norm.bias), at::zeros_like(weight), at::ones_like(weight), false, 0,
+                          norm.epsilon, false);
   }
   at::Tensor Apply(const Activation& activation, const at::Tensor& x) override {
     return activation.kind == ActivationKind::kRelu ? at::relu(x) : at::gelu(x, "none");
@@ -96,7 +99,8 @@ struct Record {
 };
 
 std::vector<Record> Records() {
-  std::vector<std::filesystem::path> files = {std::filesystem::path(ZCB_SOURCE_DIR) / "tests/oracles/space_oracles.json"};
+  std::vector<std::filesystem::path> files = {std::filesystem::path(ZCB_SOURCE_DIR) /
+                                              "tests/oracles/space_oracles.json"};
   if (const char* folder = std::getenv("ZCB_ORACLES_DIR"); folder != nullptr) {
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
       if (entry.path().extension() == ".json") files.push_back(entry.path());
@@ -108,7 +112,8 @@ std::vector<Record> Records() {
     for (const char* list : {"nb201", "autoformer"}) {
       if (!json.contains(list)) continue;
       for (const nlohmann::json& record : json[list]) {
-        if (record.contains("fingerprint")) records.push_back({record.at("id"), record["fingerprint"], record.at("params")});
+        if (record.contains("fingerprint"))
+          records.push_back({record.at("id"), record["fingerprint"], record.at("params")});
       }
     }
   }
@@ -147,12 +152,14 @@ TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
   const at::Tensor images = Fill(shape, [](uint64_t i) { return (2 * Uniform(i, 7) - 1) * std::sqrt(3.0); });
   const at::Tensor output = (*model)->Forward(plain, images).flatten();
   ASSERT_EQ(output.numel(), numel);
-  // AutoFormer's own GELU computes in float32 even in a float64 model: 1e-6 of the logits' root mean square, l2 to 1e-8.
+  // AutoFormer's own GELU computes in float32 even in a float64 model: 1e-6 of the logits' root mean square, l2 to
+  // 1e-8.
   const double l2 = logits.at("l2");
   const double allowed = (*model)->is_transformer() ? 1e-6 * l2 / std::sqrt(static_cast<double>(numel)) : 0;
   for (size_t i = 0; i < 4; ++i) {
     const double golden = logits.at("first4")[i];
-    EXPECT_NEAR(output[static_cast<int64_t>(i)].item<double>(), golden, allowed > 0 ? allowed : 1e-8 * std::fabs(golden));
+    EXPECT_NEAR(output[static_cast<int64_t>(i)].item<double>(), golden,
+                allowed > 0 ? allowed : 1e-8 * std::fabs(golden));
   }
   EXPECT_NEAR(output.norm().item<double>(), l2, 1e-8 * l2);
 }

@@ -119,15 +119,19 @@ TEST_P(ProxyPropertyTest, OptionsAtTheirDefaultAreTheProxyItself) {
 TEST_P(ProxyPropertyTest, WrongRequestsAreRefusedByName) {
   ScoringRequest request = request_;
   request.proxies = {"zico(micro_batches=3)"};
-  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("3 micro-batches do not divide")));
+  EXPECT_THAT(engine_->Score(request, &batch_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("3 micro-batches do not divide")));
   request.proxies = {"zico(micro_batches=1)"};
-  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("micro_batches=1")));
+  EXPECT_THAT(engine_->Score(request, &batch_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("micro_batches=1")));
   request.proxies = {"zico(microbatches=8)"};
-  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("`micro_batches`?")));
+  EXPECT_THAT(engine_->Score(request, &batch_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("`micro_batches`?")));
   request.proxies = {"synflw"};
   EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kNotFound, HasSubstr("`synflow`?")));
   request.proxies = {"snip"};
-  EXPECT_THAT(engine_->Score(request, nullptr), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("snip reads images")));
+  EXPECT_THAT(engine_->Score(request, nullptr),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("snip reads images")));
   request.cell.images = 8;
   EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("16 images")));
   request.cell.images = 16;

@@ -34,7 +34,8 @@ class AutoformerModel final : public Model {
         side_(input.image / input.patch),
         flops_(AutoformerComplexity(subnet, input, classes)) {
     const int64_t width = subnet.embed;
-    positions_ = AddTensor("pos_embed", {1, input.patches() + 1, width}, TensorRole::kEmbedding, Initialisation::kNormal);
+    positions_ =
+        AddTensor("pos_embed", {1, input.patches() + 1, width}, TensorRole::kEmbedding, Initialisation::kNormal);
     class_token_ = AddTensor("cls_token", {1, 1, width}, TensorRole::kEmbedding, Initialisation::kNormal);
     patch_ = AddConvolution("patch_embed", 3, width, input.patch, input.patch, 0, /*bias=*/true);
     for (int i = 0; i < subnet.depth(); ++i) AddBlock(i, width, subnet.heads[i], subnet.hidden(i));
@@ -100,7 +101,8 @@ class AutoformerModel final : public Model {
     }
   }
 
-  // [tokens, 1 + 2 side, 64]: for each query the table row of the class token, those of the key rows, those of the key columns.
+  // [tokens, 1 + 2 side, 64]: for each query the table row of the class token, those of the key rows, those of the key
+  // columns.
   at::Tensor Tables(Operators& ops, const RelativePosition& position) const {
     const at::Tensor rows = ops.Get(position.rows);
     const at::Tensor columns = ops.Get(position.columns);
@@ -116,23 +118,30 @@ class AutoformerModel final : public Model {
     const int64_t n = x.size(0);
     const int64_t tokens = x.size(1);
     const int64_t pairs = n * block.heads;
-    const at::Tensor qkv = ops.Apply(block.qkv, x).view({n, tokens, 3, block.heads, kAutoformerHeadWidth}).permute({2, 0, 3, 1, 4});
+    const at::Tensor qkv =
+        ops.Apply(block.qkv, x).view({n, tokens, 3, block.heads, kAutoformerHeadWidth}).permute({2, 0, 3, 1, 4});
     const at::Tensor q = qkv[0] * 0.125;  // 64^-0.5, for both score terms
     const at::Tensor k = qkv[1];
     const at::Tensor v = qkv[2];  // [N, heads, T, 64]
 
     // q.R: [T, N heads, 64] x [T, 64, 29], spread over the keys.
     const at::Tensor q_by_token = q.reshape({pairs, tokens, kAutoformerHeadWidth}).transpose(0, 1);
-    const at::Tensor distances = at::bmm(q_by_token, Tables(ops, block.key).transpose(1, 2)).transpose(0, 1);  // [N heads, T, 29]
-    const at::Tensor patch_bias = distances.slice(2, 1, 1 + side_).unsqueeze(3) + distances.slice(2, 1 + side_).unsqueeze(2);
+    const at::Tensor distances =
+        at::bmm(q_by_token, Tables(ops, block.key).transpose(1, 2)).transpose(0, 1);  // [N heads, T, 29]
+    const at::Tensor patch_bias =
+        distances.slice(2, 1, 1 + side_).unsqueeze(3) + distances.slice(2, 1 + side_).unsqueeze(2);
     const at::Tensor bias = at::cat({distances.slice(2, 0, 1), patch_bias.reshape({pairs, tokens, side_ * side_})}, 2);
-    const at::Tensor attention = at::softmax(at::matmul(q, k.transpose(2, 3)) + bias.view({n, block.heads, tokens, tokens}), -1);
+    const at::Tensor attention =
+        at::softmax(at::matmul(q, k.transpose(2, 3)) + bias.view({n, block.heads, tokens, tokens}), -1);
 
     // A.R, folded over rows and over columns of the keys.
     const at::Tensor flat = attention.view({pairs, tokens, tokens});
     const at::Tensor grid = flat.slice(2, 1).reshape({pairs, tokens, side_, side_});
-    const at::Tensor folded = at::cat({flat.slice(2, 0, 1), grid.sum(3), grid.sum(2)}, 2).transpose(0, 1);  // [T, N heads, 29]
-    const at::Tensor relative = at::bmm(folded, Tables(ops, block.value)).transpose(0, 1).reshape({n, block.heads, tokens, kAutoformerHeadWidth});
+    const at::Tensor folded =
+        at::cat({flat.slice(2, 0, 1), grid.sum(3), grid.sum(2)}, 2).transpose(0, 1);  // [T, N heads, 29]
+    const at::Tensor relative = at::bmm(folded, Tables(ops, block.value))
+                                    .transpose(0, 1)
+                                    .reshape({n, block.heads, tokens, kAutoformerHeadWidth});
     const at::Tensor out = at::matmul(attention, v) + relative;
     return ops.Apply(block.proj, out.transpose(1, 2).reshape({n, tokens, block.heads * kAutoformerHeadWidth}));
   }
@@ -153,8 +162,8 @@ absl::StatusOr<std::unique_ptr<Model>> Build(std::string_view architecture, cons
   ZCB_ASSIGN_OR_RETURN(const AutoformerSubnet subnet, DecodeAutoformer(architecture));
   AutoformerInput input;
   if (cell.height != input.image || cell.width != input.image) {
-    return absl::InvalidArgumentError(absl::StrCat("AutoFormer takes images of ", input.image, " x ", input.image, " pixels, not ",
-                                                   cell.height, " x ", cell.width));
+    return absl::InvalidArgumentError(absl::StrCat("AutoFormer takes images of ", input.image, " x ", input.image,
+                                                   " pixels, not ", cell.height, " x ", cell.width));
   }
   return MakeAutoformerModel(subnet, input, cell.classes);
 }

@@ -26,8 +26,8 @@ Layer Model::AddConvolution(const std::string& name, int64_t in, int64_t out, in
                             int64_t padding, bool bias) {
   Layer layer{.index = static_cast<int>(layers_.size()), .name = name, .kind = LayerKind::kConvolution, .weight = 0};
   const int64_t fan_in = in * kernel * kernel;
-  layer.weight = AddTensor(name + ".weight", {out, in, kernel, kernel}, TensorRole::kLayerWeight,
-                           Initialisation::kFanIn, fan_in);
+  layer.weight =
+      AddTensor(name + ".weight", {out, in, kernel, kernel}, TensorRole::kLayerWeight, Initialisation::kFanIn, fan_in);
   if (bias) layer.bias = AddTensor(name + ".bias", {out}, TensorRole::kLayerBias, Initialisation::kFanIn, fan_in);
   layer.in = in;
   layer.out = out;

@@ -1,8 +1,9 @@
 // A model: an architecture built for a cell, as layers that a pass can observe and change.
 //
-// A model holds no weights and no state: it lists the tensors it needs and says how they are connected. A pass brings the
-// weights and the operators (which mode, what is recorded), so a model is the same before and after, and one model serves
-// passes with different weights. Names of tensors and layers are those under which the golden values are published.
+// A model holds no weights and no state: it lists the tensors it needs and says how they are connected. A pass brings
+// the weights and the operators (which mode, what is recorded), so a model is the same before and after, and one model
+// serves passes with different weights. Names of tensors and layers are those under which the golden values are
+// published.
 #ifndef ZCBENCH_WORKER_MODELS_MODEL_H_
 #define ZCBENCH_WORKER_MODELS_MODEL_H_
 
@@ -24,7 +25,8 @@ enum class TensorRole { kLayerWeight, kLayerBias, kNormWeight, kNormBias, kEmbed
 
 // How a tensor is drawn by default, i.e. as the authors of the space do.
 enum class Initialisation {
-  kFanIn,   // U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for weights and biases of convolutions and linear layers
+  kFanIn,   // U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for weights and biases of convolutions and linear
+            // layers
   kNormal,  // N(0, 0.02) cut at +-2: trunc_normal_ of the vision transformers
   kOnes,
   kZeros,
@@ -73,7 +75,8 @@ struct Activation {
   ActivationKind kind;
 };
 
-// What a model calls for everything that a pass may observe or change. Tensors are float32 or float64, as the pass says.
+// What a model calls for everything that a pass may observe or change. Tensors are float32 or float64, as the pass
+// says.
 class Operators {
  public:
   virtual ~Operators() = default;
@@ -127,8 +130,8 @@ class Model {
   bool couples_samples_ = false;
 };
 
-// How the architectures of one space become models. INVALID_ARGUMENT: the architecture is not canonical, or the cell is not one
-// of the space.
+// How the architectures of one space become models. INVALID_ARGUMENT: the architecture is not canonical, or the cell is
+// not one of the space.
 struct ModelDefinition {
   std::string name;  // the space's
   absl::StatusOr<std::unique_ptr<Model>> (*build)(std::string_view architecture, const Cell& cell);

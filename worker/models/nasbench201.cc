@@ -71,8 +71,8 @@ class Nasbench201Model final : public Model {
     Stage stage;
     for (size_t e = 0; e < cell_.size(); ++e) {
       if (cell_[e] != Nasbench201Op::kConv1x1 && cell_[e] != Nasbench201Op::kConv3x3) continue;
-      const std::string name = absl::StrCat("cells.", stages_.size(), ".edge_", kNasbench201Edges[e].from, "_",
-                                            kNasbench201Edges[e].to);
+      const std::string name =
+          absl::StrCat("cells.", stages_.size(), ".edge_", kNasbench201Edges[e].from, "_", kNasbench201Edges[e].to);
       const int64_t kernel = cell_[e] == Nasbench201Op::kConv3x3 ? 3 : 1;
       stage.edges[e] = AddEdge(name + ".relu", name + ".conv", name + ".bn", width, width, kernel, 1);
     }
@@ -131,12 +131,13 @@ std::unique_ptr<Model> MakeNasbench201Model(const Nasbench201Cell& cell, int cla
 }
 
 ZCB_REGISTER(model, ModelDefinition, nasbench201) {
-  registry.Add({"nasbench201", [](std::string_view architecture, const Cell& cell) -> absl::StatusOr<std::unique_ptr<Model>> {
-                  ZCB_ASSIGN_OR_RETURN(const Nasbench201Cell ops, DecodeNasbench201(architecture));
-                  ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const space, FindSpace(cell.space));
-                  ZCB_ASSIGN_OR_RETURN(const int64_t flops, space->space->Flops(architecture, cell));
-                  return MakeNasbench201Model(ops, cell.classes, flops);
-                }});
+  registry.Add(
+      {"nasbench201", [](std::string_view architecture, const Cell& cell) -> absl::StatusOr<std::unique_ptr<Model>> {
+         ZCB_ASSIGN_OR_RETURN(const Nasbench201Cell ops, DecodeNasbench201(architecture));
+         ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const space, FindSpace(cell.space));
+         ZCB_ASSIGN_OR_RETURN(const int64_t flops, space->space->Flops(architecture, cell));
+         return MakeNasbench201Model(ops, cell.classes, flops);
+       }});
 }
 
 }  // namespace zcbench

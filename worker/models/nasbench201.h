@@ -2,9 +2,10 @@
 // stem, three stages of five cells at 16, 32 and 64 channels with a residual block of stride 2 between them, batch
 // normalisation, ReLU, global average pooling and a linear classifier.
 //
-// An edge's convolution is ReLU - convolution - batch normalisation; the average pooling leaves the padding out of its count;
-// the reductions' shortcut (average pooling, 1x1 convolution) has no normalisation. An edge `none` contributes exact zeros and no
-// gradient; its source is still computed, so the activations of dead branches exist, as in the authors' code.
+// An edge's convolution is ReLU - convolution - batch normalisation; the average pooling leaves the padding out of its
+// count; the reductions' shortcut (average pooling, 1x1 convolution) has no normalisation. An edge `none` contributes
+// exact zeros and no gradient; its source is still computed, so the activations of dead branches exist, as in the
+// authors' code.
 #ifndef ZCBENCH_WORKER_MODELS_NASBENCH201_H_
 #define ZCBENCH_WORKER_MODELS_NASBENCH201_H_
 

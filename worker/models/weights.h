@@ -21,7 +21,8 @@ class WeightSource {
   virtual Weights Default(const Model& model) const = 0;
 };
 
-// Draws every tensor from the counter generator, by the seed and the tensor's name: the same on every machine, in any order.
+// Draws every tensor from the counter generator, by the seed and the tensor's name: the same on every machine, in any
+// order.
 class CounterWeights final : public WeightSource {
  public:
   explicit CounterWeights(uint64_t seed) : seed_(seed) {}

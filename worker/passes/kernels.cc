@@ -30,8 +30,8 @@ template <typename Term>
 }
 
 template <typename T>
-[[gnu::always_inline]] inline void Moments(const T* g, double scale, int k, size_t n, double* mean, double* m2, double* mean_abs,
-                                           double* m2_abs) {
+[[gnu::always_inline]] inline void Moments(const T* g, double scale, int k, size_t n, double* mean, double* m2,
+                                           double* mean_abs, double* m2_abs) {
   const double share = 1.0 / (k + 1);
   for (size_t i = 0; i < n; ++i) {
     const double value = scale * static_cast<double>(g[i]);
@@ -83,16 +83,19 @@ ZCB_CLONES double AbsDot(const double* x, const double* y, size_t n) {
   return SumTerms(n, [=](size_t i) { return std::fabs(x[i] * y[i]); });
 }
 
-ZCB_CLONES void UpdateMoments(const float* g, double scale, int k, size_t n, double* mean, double* m2, double* mean_abs, double* m2_abs) {
+ZCB_CLONES void UpdateMoments(const float* g, double scale, int k, size_t n, double* mean, double* m2, double* mean_abs,
+                              double* m2_abs) {
   Moments(g, scale, k, n, mean, m2, mean_abs, m2_abs);
 }
-ZCB_CLONES void UpdateMoments(const double* g, double scale, int k, size_t n, double* mean, double* m2, double* mean_abs, double* m2_abs) {
+ZCB_CLONES void UpdateMoments(const double* g, double scale, int k, size_t n, double* mean, double* m2,
+                              double* mean_abs, double* m2_abs) {
   Moments(g, scale, k, n, mean, m2, mean_abs, m2_abs);
 }
 
 ZCB_CLONES double SumOverDeviation(const double* numerator, const double* m2, int samples, size_t n) {
   const double inverse = 1.0 / samples;
-  if (numerator == nullptr) return SumTerms(n, [=](size_t i) { return m2[i] > 0 ? 1 / std::sqrt(m2[i] * inverse) : 0.0; });
+  if (numerator == nullptr)
+    return SumTerms(n, [=](size_t i) { return m2[i] > 0 ? 1 / std::sqrt(m2[i] * inverse) : 0.0; });
   return SumTerms(n, [=](size_t i) { return m2[i] > 0 ? numerator[i] / std::sqrt(m2[i] * inverse) : 0.0; });
 }
 

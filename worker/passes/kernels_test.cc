@@ -43,7 +43,9 @@ TEST(KernelsTest, MomentsEqualTheTwoPassFormulaAndAreExactlyZeroForEqualSamples)
     parts.back()[3] = 0.1f;  // the same in all parts
   }
   std::vector<double> mean(kN), m2(kN), mean_abs(kN), m2_abs(kN);
-  for (int k = 0; k < kParts; ++k) UpdateMoments(parts[static_cast<size_t>(k)].data(), 2.0, k, kN, mean.data(), m2.data(), mean_abs.data(), m2_abs.data());
+  for (int k = 0; k < kParts; ++k)
+    UpdateMoments(parts[static_cast<size_t>(k)].data(), 2.0, k, kN, mean.data(), m2.data(), mean_abs.data(),
+                  m2_abs.data());
   for (size_t i = 0; i < kN; ++i) {
     double sum = 0, sum_abs = 0;
     for (const auto& part : parts) {

@@ -1,5 +1,5 @@
-// What a proxy sees of a pass. Events carry tensors of the pass's precision on the model's device; they are only valid during
-// the call, and nothing the size of a layer should outlive it. An event that nobody subscribed to costs nothing.
+// What a proxy sees of a pass. Events carry tensors of the pass's precision on the model's device; they are only valid
+// during the call, and nothing the size of a layer should outlive it. An event that nobody subscribed to costs nothing.
 #ifndef ZCBENCH_WORKER_PASSES_OBSERVER_H_
 #define ZCBENCH_WORKER_PASSES_OBSERVER_H_
 
@@ -28,12 +28,13 @@ enum Event : uint32_t {
 struct PassRun {
   const PassSpec& spec;
   const Model& model;
-  const Weights& weights;   // as this pass uses them
-  const at::Tensor& labels; // [N] int64 on the CPU
-  int64_t samples;          // N
+  const Weights& weights;    // as this pass uses them
+  const at::Tensor& labels;  // [N] int64 on the CPU
+  int64_t samples;           // N
 };
 
-// A layer in the backward direction, for the samples first, ..., first + n - 1. Gradients are those of the mean over all N samples.
+// A layer in the backward direction, for the samples first, ..., first + n - 1. Gradients are those of the mean over
+// all N samples.
 struct LayerBackward {
   int64_t first;
   at::Tensor input;        // [n, ...]
@@ -42,8 +43,8 @@ struct LayerBackward {
   at::Tensor grad_input;   // as input; undefined where the input is the images
 };
 
-// Over the K parts of a batch, in float64, shaped as the weight: the mean and the sum of squared deviations (population: variance =
-// m2 / parts) of the gradient and of its absolute. Exact zeros where all parts agree.
+// Over the K parts of a batch, in float64, shaped as the weight: the mean and the sum of squared deviations
+// (population: variance = m2 / parts) of the gradient and of its absolute. Exact zeros where all parts agree.
 struct GradientMoments {
   int parts;
   at::Tensor mean, m2, mean_abs, m2_abs;

@@ -30,7 +30,8 @@ void SignPatterns::Add(int source, int64_t first, const at::Tensor& x) {
   const at::Tensor rows = x.detach().contiguous().view({n, units});
   if (!x.is_cpu()) {
     for (int64_t s = 0; s < n; ++s) {
-      words[(first + s) / 64].bitwise_or_(at::bitwise_left_shift((rows[s] > 0).to(at::kLong), at::Scalar((first + s) % 64)));
+      words[(first + s) / 64].bitwise_or_(
+          at::bitwise_left_shift((rows[s] > 0).to(at::kLong), at::Scalar((first + s) % 64)));
     }
     return;
   }
@@ -42,7 +43,8 @@ void SignPatterns::Add(int source, int64_t first, const at::Tensor& x) {
         const int64_t u = tile * kTile;
         const auto count = static_cast<size_t>(std::min(kTile, units - u));
         for (int64_t s = 0; s < n; ++s) {
-          kernels::PackSigns(values + s * units + u, static_cast<int>((first + s) % 64), count, out + (first + s) / 64 * units + u);
+          kernels::PackSigns(values + s * units + u, static_cast<int>((first + s) % 64), count,
+                             out + (first + s) / 64 * units + u);
         }
       }
     });
@@ -66,7 +68,8 @@ at::Tensor SignPatterns::Agreement(int source) const {
     units += words.size(1);
     at::parallel_for(0, words.size(1), kTile, [&](int64_t begin, int64_t end) {
       std::vector<int64_t> local(n * n, 0);
-      kernels::AddHamming(Data(words) + begin, static_cast<size_t>(words.size(1)), static_cast<size_t>(end - begin), samples_, local.data());
+      kernels::AddHamming(Data(words) + begin, static_cast<size_t>(words.size(1)), static_cast<size_t>(end - begin),
+                          samples_, local.data());
       const std::lock_guard<std::mutex> lock(mutex);
       for (size_t k = 0; k < local.size(); ++k) hamming[k] += local[k];
     });

@@ -1,7 +1,8 @@
 // Binarised activations, packed one bit a sample: with at most 64 samples every unit is one uint64.
 //
-// A source is an activation (its input) or a layer (its output); a unit is one element of one sample of it. The bit of sample s in unit u is
-// set where the value is > 0 (strictly), so ReLU, GELU, their inputs and their outputs all give the same bits.
+// A source is an activation (its input) or a layer (its output); a unit is one element of one sample of it. The bit of
+// sample s in unit u is set where the value is > 0 (strictly), so ReLU, GELU, their inputs and their outputs all give
+// the same bits.
 #ifndef ZCBENCH_WORKER_PASSES_PATTERNS_H_
 #define ZCBENCH_WORKER_PASSES_PATTERNS_H_
 
@@ -17,18 +18,20 @@ class SignPatterns {
  public:
   SignPatterns(int sources, int samples);
 
-  // Takes the signs of x [n, ...] as those of the samples first, ..., first + n - 1 of `source`. All calls of one source have the same units.
+  // Takes the signs of x [n, ...] as those of the samples first, ..., first + n - 1 of `source`. All calls of one
+  // source have the same units.
   void Add(int source, int64_t first, const at::Tensor& x);
 
   int sources() const { return static_cast<int>(words_.size()); }
   int samples() const { return samples_; }
   int64_t units() const;  // of all sources
 
-  // [N, N] float64 on the CPU, of exact integers: over all units of `source` (all sources for -1), in how many the samples i and j agree:
-  // b b^T + (1 - b)(1 - b)^T of nwot.
+  // [N, N] float64 on the CPU, of exact integers: over all units of `source` (all sources for -1), in how many the
+  // samples i and j agree: b b^T + (1 - b)(1 - b)^T of nwot.
   at::Tensor Agreement(int source = -1) const;
 
-  // The number of distinct sample-wise patterns (columns) over all units of the sources [first, last]. At most 2^samples.
+  // The number of distinct sample-wise patterns (columns) over all units of the sources [first, last]. At most
+  // 2^samples.
   uint64_t CountDistinct(int first, int last) const;
   uint64_t CountDistinct() const;  // of all; computed once
 

@@ -22,7 +22,9 @@ at::Tensor Reduce(const at::Tensor& x, const at::Tensor& y, Kernel kernel) {
   AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "reduce", [&] {
     const scalar_t* pa = a.const_data_ptr<scalar_t>();
     const scalar_t* pb = b.const_data_ptr<scalar_t>();
-    sum = SumTiles(a.numel(), [&](int64_t first, int64_t count) { return kernel(pa + first, pb + first, static_cast<size_t>(count)); });
+    sum = SumTiles(a.numel(), [&](int64_t first, int64_t count) {
+      return kernel(pa + first, pb + first, static_cast<size_t>(count));
+    });
   });
   return Scalar(sum);
 }
@@ -64,7 +66,8 @@ at::Tensor SumOverDeviation(const at::Tensor& numerator, const at::Tensor& m2, i
   const double* n = numerator.defined() ? numerator.const_data_ptr<double>() : nullptr;
   const double* d = m2.const_data_ptr<double>();
   return Scalar(SumTiles(m2.numel(), [&](int64_t first, int64_t count) {
-    return kernels::SumOverDeviation(n == nullptr ? nullptr : n + first, d + first, samples, static_cast<size_t>(count));
+    return kernels::SumOverDeviation(n == nullptr ? nullptr : n + first, d + first, samples,
+                                     static_cast<size_t>(count));
   }));
 }
 

@@ -1,5 +1,5 @@
-// Sums over whole tensors in float64, as tensors of no dimension on the device, so that nothing is transferred while a pass
-// runs. On the CPU: fixed tiles added in order, the same for any number of threads.
+// Sums over whole tensors in float64, as tensors of no dimension on the device, so that nothing is transferred while a
+// pass runs. On the CPU: fixed tiles added in order, the same for any number of threads.
 #ifndef ZCBENCH_WORKER_PASSES_REDUCTIONS_H_
 #define ZCBENCH_WORKER_PASSES_REDUCTIONS_H_
 
@@ -14,7 +14,8 @@ at::Tensor SumSquares(const at::Tensor& x);
 at::Tensor Dot(const at::Tensor& x, const at::Tensor& y);     // sum of x y; equal shapes
 at::Tensor AbsDot(const at::Tensor& x, const at::Tensor& y);  // sum of |x y|
 
-// Sum over the elements with m2 > 0 of numerator / sqrt(m2 / samples), all float64; an undefined numerator stands for ones.
+// Sum over the elements with m2 > 0 of numerator / sqrt(m2 / samples), all float64; an undefined numerator stands for
+// ones.
 at::Tensor SumOverDeviation(const at::Tensor& numerator, const at::Tensor& m2, int samples);
 
 // All of them in one transfer. An undefined tensor is 0.

@@ -49,19 +49,20 @@ void AddPart(GradientMoments& moments, const at::Tensor& gradient, double scale)
     double* mean_abs = moments.mean_abs.data_ptr<double>();
     double* m2_abs = moments.m2_abs.data_ptr<double>();
     at::parallel_for(0, g.numel(), kTile, [&](int64_t begin, int64_t end) {
-      kernels::UpdateMoments(values + begin, scale, k, static_cast<size_t>(end - begin), mean + begin, m2 + begin, mean_abs + begin,
-                             m2_abs + begin);
+      kernels::UpdateMoments(values + begin, scale, k, static_cast<size_t>(end - begin), mean + begin, m2 + begin,
+                             mean_abs + begin, m2_abs + begin);
     });
   });
 }
 
 class GraphRun;
 
-// A layer that owns its backward: it hands delta to the run, which makes the weight gradient once, in the form its observers need; autograd gets
-// the gradient of the input and none of the weight.
+// A layer that owns its backward: it hands delta to the run, which makes the weight gradient once, in the form its
+// observers need; autograd gets the gradient of the input and none of the weight.
 struct LayerFunction : public torch::autograd::Function<LayerFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, int64_t run, int64_t layer);
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients);
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients);
 };
 
 // One forward graph with what is differentiated on it, for all subscriptions that share it.
@@ -91,7 +92,8 @@ class GraphRun final : public Operators {
     const size_t layers = input_.model.layers().size();
     totals_.resize(layers);
     moments_.resize(layers);
-    if (events_ & kActivationPatterns) activation_patterns_.emplace(static_cast<int>(input_.model.activations().size()), static_cast<int>(samples_));
+    if (events_ & kActivationPatterns)
+      activation_patterns_.emplace(static_cast<int>(input_.model.activations().size()), static_cast<int>(samples_));
     if (events_ & kLayerPatterns) layer_patterns_.emplace(static_cast<int>(layers), static_cast<int>(samples_));
     first_ = 0;
     for (const Batch& piece : pieces_) {
@@ -99,9 +101,11 @@ class GraphRun final : public Operators {
       first_ += piece.images.size(0);
     }
     if (activation_patterns_) {
-      Emit(kActivationPatterns, [&](Observer& o, const PassRun& run) { o.OnActivationPatterns(run, *activation_patterns_); });
+      Emit(kActivationPatterns,
+           [&](Observer& o, const PassRun& run) { o.OnActivationPatterns(run, *activation_patterns_); });
     }
-    if (layer_patterns_) Emit(kLayerPatterns, [&](Observer& o, const PassRun& run) { o.OnLayerPatterns(run, *layer_patterns_); });
+    if (layer_patterns_)
+      Emit(kLayerPatterns, [&](Observer& o, const PassRun& run) { o.OnLayerPatterns(run, *layer_patterns_); });
     for (size_t i = 0; i < layers; ++i) {
       const Layer& layer = input_.model.layers()[i];
       if (totals_[i].defined()) EmitGradient(layer, totals_[i]);
@@ -115,7 +119,8 @@ class GraphRun final : public Operators {
 
   // Operators.
   at::Tensor Apply(const Layer& layer, const at::Tensor& x) override {
-    const at::Tensor y = Differentiates() ? LayerFunction::apply(x, reinterpret_cast<int64_t>(this), layer.index) : Compute(layer, x);
+    const at::Tensor y =
+        Differentiates() ? LayerFunction::apply(x, reinterpret_cast<int64_t>(this), layer.index) : Compute(layer, x);
     if (layer_patterns_) layer_patterns_->Add(layer.index, first_, y);
     return y;
   }
@@ -128,7 +133,8 @@ class GraphRun final : public Operators {
       case BatchNormUse::kIdentity:
         return x;
       case BatchNormUse::kRunning:
-        return at::batch_norm(x, weight, bias, at::zeros_like(weight), at::ones_like(weight), /*training=*/false, 0, norm.epsilon, false);
+        return at::batch_norm(x, weight, bias, at::zeros_like(weight), at::ones_like(weight), /*training=*/false, 0,
+                              norm.epsilon, false);
       case BatchNormUse::kBatch:
         break;
     }
@@ -168,7 +174,9 @@ class GraphRun final : public Operators {
     return grad_input;
   }
 
-  bool KeepsOutput(const at::Tensor& y) const { return (events_ & kLayerBackward) && (y.dim() != 3 || (events_ & kTokenOutputs)); }
+  bool KeepsOutput(const at::Tensor& y) const {
+    return (events_ & kLayerBackward) && (y.dim() != 3 || (events_ & kTokenOutputs));
+  }
   const Layer& LayerAt(int64_t index) const { return input_.model.layers()[static_cast<size_t>(index)]; }
 
  private:
@@ -193,11 +201,13 @@ class GraphRun final : public Operators {
       at::Tensor loss = at::cross_entropy_loss(logits, piece.labels.to(input_.device));
       if (pieces_.size() > 1) loss = loss * share;
       part_scale_ = pieces_.size() > 1 ? 1 / share : 1;
-      torch::autograd::grad({loss}, {images}, {}, /*retain_graph=*/to_images, /*create_graph=*/false, /*allow_unused=*/true);
+      torch::autograd::grad({loss}, {images}, {}, /*retain_graph=*/to_images, /*create_graph=*/false,
+                            /*allow_unused=*/true);
     }
     if (Wants(Backward::kOutputToWeights)) {
       phase_ = Backward::kOutputToWeights;
-      torch::autograd::grad({logits.sum()}, {images}, {}, /*retain_graph=*/to_images, /*create_graph=*/false, /*allow_unused=*/true);
+      torch::autograd::grad({logits.sum()}, {images}, {}, /*retain_graph=*/to_images, /*create_graph=*/false,
+                            /*allow_unused=*/true);
     }
     if (to_images) {
       phase_ = Backward::kOutputToImages;
@@ -206,11 +216,13 @@ class GraphRun final : public Operators {
     }
   }
 
-  std::pair<at::Tensor, at::Tensor> Gradients(const Layer& layer, const at::Tensor& x, const at::Tensor& delta, bool to_input, bool to_weight) {
+  std::pair<at::Tensor, at::Tensor> Gradients(const Layer& layer, const at::Tensor& x, const at::Tensor& delta,
+                                              bool to_input, bool to_weight) {
     const at::Tensor weight = Get(layer.weight);
     if (layer.kind == LayerKind::kConvolution) {
-      auto [dx, dw, db] = at::convolution_backward(delta, x, weight, at::OptionalIntArrayRef(), {layer.stride, layer.stride},
-                                                   {layer.padding, layer.padding}, {1, 1}, false, {0, 0}, 1, {to_input, to_weight, false});
+      auto [dx, dw, db] = at::convolution_backward(delta, x, weight, at::OptionalIntArrayRef(),
+                                                   {layer.stride, layer.stride}, {layer.padding, layer.padding}, {1, 1},
+                                                   false, {0, 0}, 1, {to_input, to_weight, false});
       return {dx, dw};
     }
     const at::Tensor rows = delta.reshape({-1, layer.out});
@@ -246,15 +258,16 @@ class GraphRun final : public Operators {
   std::vector<Batch> pieces_;
   at::Tensor labels_;
   at::ScalarType dtype_;
-  // A batch-normalised ReLU network is chaotic in float32: a rounding error turns a unit's sign, and epe_nas or plain moves by 10 %. So the whole
-  // batch's convolutions are summed in float64 and stored in float32, which takes away most of those turns (12 to 2 of 471,040 units).
+  // A batch-normalised ReLU network is chaotic in float32: a rounding error turns a unit's sign, and epe_nas or plain
+  // moves by 10 %. So the whole batch's convolutions are summed in float64 and stored in float32, which takes away most
+  // of those turns (12 to 2 of 471,040 units).
   bool sums_in_double_ = false;
   std::vector<const Subscription*> subscriptions_;
   uint32_t events_ = 0;
   bool wants_[4] = {};
 
   int64_t samples_ = 0;
-  int64_t first_ = 0;                  // the first sample of the current piece
+  int64_t first_ = 0;                 // the first sample of the current piece
   Backward phase_ = Backward::kNone;  // what is being differentiated now
   double part_scale_ = 1;             // from a gradient of the whole batch's mean to one of the piece's own
   std::vector<at::Tensor> totals_;
@@ -263,7 +276,8 @@ class GraphRun final : public Operators {
   std::optional<SignPatterns> layer_patterns_;
 };
 
-at::Tensor LayerFunction::forward(torch::autograd::AutogradContext* context, const at::Tensor& x, int64_t run, int64_t layer) {
+at::Tensor LayerFunction::forward(torch::autograd::AutogradContext* context, const at::Tensor& x, int64_t run,
+                                  int64_t layer) {
   auto& graph = *reinterpret_cast<GraphRun*>(run);
   const at::Tensor y = graph.Compute(graph.LayerAt(layer), x);
   context->save_for_backward({x, graph.KeepsOutput(y) ? y : at::Tensor()});
@@ -272,7 +286,8 @@ at::Tensor LayerFunction::forward(torch::autograd::AutogradContext* context, con
   return y;
 }
 
-torch::autograd::variable_list LayerFunction::backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+torch::autograd::variable_list LayerFunction::backward(torch::autograd::AutogradContext* context,
+                                                       torch::autograd::variable_list gradients) {
   auto& graph = *reinterpret_cast<GraphRun*>(context->saved_data["run"].toInt());
   const torch::autograd::variable_list saved = context->get_saved_variables();
   const Layer& layer = graph.LayerAt(context->saved_data["layer"].toInt());
@@ -291,7 +306,8 @@ std::vector<Batch> Cut(const Batch& batch, int64_t parts) {
 Weights Prepare(const Weights& weights, WeightUse use, const PassInput& input) {
   Weights prepared;
   for (const at::Tensor& tensor : weights) {
-    prepared.push_back(use == WeightUse::kAbsolute ? tensor.to(input.device, at::kDouble).abs() : tensor.to(input.device, input.dtype));
+    prepared.push_back(use == WeightUse::kAbsolute ? tensor.to(input.device, at::kDouble).abs()
+                                                   : tensor.to(input.device, input.dtype));
   }
   return prepared;
 }
@@ -314,7 +330,8 @@ absl::StatusOr<RunKey> KeyOf(const PassInput& input, const PassDefinition& pass,
   }
   if (!input.parts.empty()) return RunKey{pass.graph, static_cast<int64_t>(input.parts.size()), true};
   if (samples % spec.parts != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(spec.parts, " micro-batches do not divide a probe batch of ", samples, " images"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(spec.parts, " micro-batches do not divide a probe batch of ", samples, " images"));
   }
   return RunKey{pass.graph, spec.parts, false};
 }
@@ -349,12 +366,14 @@ absl::StatusOr<std::vector<double>> RunPasses(const PassInput& input, const std:
     }
     std::vector<Batch> pieces;
     if (key.graph.input == GraphInput::kOnes) {
-      pieces = {{at::ones({1, input.batch.images.size(1), input.batch.images.size(2), input.batch.images.size(3)}), {}}};
+      pieces = {
+          {at::ones({1, input.batch.images.size(1), input.batch.images.size(2), input.batch.images.size(3)}), {}}};
     } else {
       pieces = key.given_parts ? input.parts : Cut(input.batch, key.pieces);
     }
     GraphRun run(input, key.graph, weights, std::move(pieces));
-    for (const size_t i : members) run.Add(subscriptions[i], (*pass_registry().Find(subscriptions[i].pass.pass))->backward);
+    for (const size_t i : members)
+      run.Add(subscriptions[i], (*pass_registry().Find(subscriptions[i].pass.pass))->backward);
     run.Run();
     const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (const size_t i : members) seconds[i] += elapsed / static_cast<double>(members.size());

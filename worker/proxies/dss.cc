@@ -5,9 +5,11 @@
 // Paper:   Zhou et al., "Training-free Transformer Architecture Search", CVPR 2022, arXiv:2203.12217.
 // Reads:   the weights and their gradients in the linearised pass; no image, no label.
 // Score:   no unit, > 0, larger ranks better. Cost: one image and four singular value decompositions a block.
-// Differs: nowhere from the form of AZ-NAS (cvlab-yonsei/AZ-NAS, ImageNet_AutoFormer), which completes the released TF_TAS code: there the copies of the sliced
-//          weights stay signed and qkv and head add 0. The head is doubled because its layer satisfies two of the collector's conditions when it has 1000 outputs;
-//          `dss_head_once` counts it once. The patch embedding is left out. float64 where the authors have float32.
+// Differs: nowhere from the form of AZ-NAS (cvlab-yonsei/AZ-NAS, ImageNet_AutoFormer), which completes the released
+// TF_TAS code: there the copies of the sliced
+//          weights stay signed and qkv and head add 0. The head is doubled because its layer satisfies two of the
+//          collector's conditions when it has 1000 outputs; `dss_head_once` counts it once. The patch embedding is left
+//          out. float64 where the authors have float32.
 #include "absl/strings/match.h"
 #include "worker/passes/reductions.h"
 #include "worker/proxies/proxy.h"
@@ -54,7 +56,9 @@ ZCB_REGISTER(proxy, ProxyDefinition, dss) {
                 .reads = kWeights,
                 .passes = {"linearised"},
                 .tolerance = 1e-7,
-                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> { return std::make_unique<Dss>(false); },
+                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> {
+                  return std::make_unique<Dss>(false);
+                },
                 .undefined_for = OnlyTransformers});
   registry.Add({.name = "dss_head_once",
                 .summary = "dss with the head counted once whatever its width",
@@ -63,7 +67,9 @@ ZCB_REGISTER(proxy, ProxyDefinition, dss) {
                 .passes = {"linearised"},
                 .variant = true,
                 .tolerance = 1e-7,
-                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> { return std::make_unique<Dss>(true); },
+                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> {
+                  return std::make_unique<Dss>(true);
+                },
                 .undefined_for = OnlyTransformers});
 }
 

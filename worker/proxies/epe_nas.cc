@@ -1,12 +1,14 @@
 // epe_nas (EPE-NAS): jacov's correlations, class by class.
-//   R_c   = correlation coefficients of the rows J[n] (see jacov) with label c;   s_c = sum over i, j of ln( |R_c[i,j]| + 1e-5 )
-//   at most 100 logits:  score = sum over c of |s_c|
-//   more:                s_c is divided by the rows of its class, classes of a single image are left out, and
-//                        score = sum over ordered pairs (c, c') of |s_c - s_c'|, divided by the number of classes that are left
-// Paper:   Lopes et al., "EPE-NAS: Efficient Performance Estimation Without Training for NAS", ICANN 2021, arXiv:2102.08099.
-// Reads:   the image gradients of the pass of ones on the train loss graph, and the labels.
-// Score:   no unit, >= 0, larger ranks better. A constant row: not finite. Cost: none beyond jacov's.
-// Differs: nowhere from NASLib (branch zerocost), where the width of the logits decides; the authors' own script always takes the first form. Correlations in float64.
+//   R_c   = correlation coefficients of the rows J[n] (see jacov) with label c;   s_c = sum over i, j of ln( |R_c[i,j]|
+//   + 1e-5 ) at most 100 logits:  score = sum over c of |s_c| more:                s_c is divided by the rows of its
+//   class, classes of a single image are left out, and
+//                        score = sum over ordered pairs (c, c') of |s_c - s_c'|, divided by the number of classes that
+//                        are left
+// Paper:   Lopes et al., "EPE-NAS: Efficient Performance Estimation Without Training for NAS", ICANN 2021,
+// arXiv:2102.08099. Reads:   the image gradients of the pass of ones on the train loss graph, and the labels. Score: no
+// unit, >= 0, larger ranks better. A constant row: not finite. Cost: none beyond jacov's. Differs: nowhere from NASLib
+// (branch zerocost), where the width of the logits decides; the authors' own script always takes the first form.
+// Correlations in float64.
 #include <cmath>
 #include <map>
 

@@ -61,12 +61,14 @@ absl::StatusOr<std::vector<ProxyScore>> EvaluateOrThrow(const PassInput& asked, 
 
   Weights weights;
   if (weights_without_pass) {
-    for (const at::Tensor& tensor : input.weights.Default(input.model)) weights.push_back(tensor.to(input.device, input.dtype));
+    for (const at::Tensor& tensor : input.weights.Default(input.model))
+      weights.push_back(tensor.to(input.device, input.dtype));
   }
   for (size_t i = 0; i < proxies.size(); ++i) {
     if (observers[i] == nullptr) continue;
     const auto start = std::chrono::steady_clock::now();
-    ZCB_ASSIGN_OR_RETURN(const double score, observers[i]->Score(ModelView{input.model, weights.empty() ? nullptr : &weights}));
+    ZCB_ASSIGN_OR_RETURN(const double score,
+                         observers[i]->Score(ModelView{input.model, weights.empty() ? nullptr : &weights}));
     observers[i].reset();
     scores[i].seconds += SecondsSince(start);
     if (std::isfinite(score)) {

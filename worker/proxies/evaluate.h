@@ -21,9 +21,9 @@ struct ProxyScore {
   std::string reason;  // for the other outcomes
 };
 
-// One score for each of `proxies`, which are canonical and known. On the CPU a score is bit-equal whether it is computed alone or with
-// others, in any order; the model and the weights are unchanged afterwards.
-// RESOURCE_EXHAUSTED: the device is out of memory. INVALID_ARGUMENT: as RunPasses. INTERNAL: anything else that LibTorch throws.
+// One score for each of `proxies`, which are canonical and known. On the CPU a score is bit-equal whether it is
+// computed alone or with others, in any order; the model and the weights are unchanged afterwards. RESOURCE_EXHAUSTED:
+// the device is out of memory. INVALID_ARGUMENT: as RunPasses. INTERNAL: anything else that LibTorch throws.
 absl::StatusOr<std::vector<ProxyScore>> Evaluate(const PassInput& input, const std::vector<ProxyText>& proxies);
 
 }  // namespace zcbench

@@ -1,13 +1,13 @@
 // fisher: how much the loss would move if single channels were taken away.
-//   s[n,k] = sum over positions of a[n,k,.] dL/da[n,k,.]      a = output of a convolution or linear layer, before normalisation
-//   D[k]   = 1/2 mean over n of s[n,k]^2
-//   score  = sum over layers and k of D[k] * numel(W) / out
-// Paper:   Turner et al., "BlockSwap", ICLR 2020, arXiv:1906.04113; as a score: Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
-// Reads:   input, output and gradients of every layer of the train loss pass; L is the mean over the batch, so dL/da carries 1/N.
-// Score:   no unit, >= 0, larger ranks better. Cost: one product and sum over each layer's output.
-// Differs: nowhere (NASLib, branch zerocost), also where it surprises: on a token layer [N, T, C] the code sums over features and leaves the tokens
-//          as "channels", sum over t of D[t] * in. There s[n,t] = x . dL/dx + b . dL/da, so no output is kept. `fisher_channel` is the
-//          reading with tokens as positions and features as channels.
+//   s[n,k] = sum over positions of a[n,k,.] dL/da[n,k,.]      a = output of a convolution or linear layer, before
+//   normalisation D[k]   = 1/2 mean over n of s[n,k]^2 score  = sum over layers and k of D[k] * numel(W) / out
+// Paper:   Turner et al., "BlockSwap", ICLR 2020, arXiv:1906.04113; as a score: Abdelfattah et al., ICLR 2021,
+// arXiv:2101.08134. Reads:   input, output and gradients of every layer of the train loss pass; L is the mean over the
+// batch, so dL/da carries 1/N. Score:   no unit, >= 0, larger ranks better. Cost: one product and sum over each layer's
+// output. Differs: nowhere (NASLib, branch zerocost), also where it surprises: on a token layer [N, T, C] the code sums
+// over features and leaves the tokens
+//          as "channels", sum over t of D[t] * in. There s[n,t] = x . dL/dx + b . dL/da, so no output is kept.
+//          `fisher_channel` is the reading with tokens as positions and features as channels.
 #include "worker/proxies/proxy.h"
 
 namespace zcbench {
@@ -27,7 +27,8 @@ class Fisher : public Proxy {
   void OnLayerBackward(const PassRun& run, const Layer& layer, const LayerBackward& event) override {
     at::Tensor s;
     if (event.grad_output.dim() == 3 && tokens_are_channels_) {
-      s = (event.input * event.grad_input).sum(-1) + at::matmul(event.grad_output, run.weights[static_cast<size_t>(layer.bias)]);
+      s = (event.input * event.grad_input).sum(-1) +
+          at::matmul(event.grad_output, run.weights[static_cast<size_t>(layer.bias)]);
     } else {
       s = event.output * event.grad_output;
       if (s.dim() == 4) s = s.sum(at::IntArrayRef{2, 3});
@@ -59,7 +60,9 @@ ZCB_REGISTER(proxy, ProxyDefinition, fisher) {
                 .reads = kWeights | kImages | kLabels,
                 .passes = {"train_loss"},
                 .tolerance = 5e-3,
-                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> { return std::make_unique<Fisher>(true); }});
+                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> {
+                  return std::make_unique<Fisher>(true);
+                }});
   registry.Add({.name = "fisher_channel",
                 .summary = "fisher with tokens as positions and features as channels (vision transformers)",
                 .paper = kPaper,
@@ -67,7 +70,9 @@ ZCB_REGISTER(proxy, ProxyDefinition, fisher) {
                 .passes = {"train_loss"},
                 .variant = true,
                 .tolerance = 1e-3,
-                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> { return std::make_unique<Fisher>(false); },
+                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> {
+                  return std::make_unique<Fisher>(false);
+                },
                 .undefined_for = OnlyTransformers});
 }
 

@@ -15,7 +15,8 @@ class InputJacobian : public Proxy {
   void OnInputGradient(const PassRun& run, int64_t first, const at::Tensor& gradient) override;
 
  protected:
-  // [N, N] float64 on the CPU: the correlation coefficients of the flattened rows, clipped to [-1, 1] as numpy does. NaN where a row is constant.
+  // [N, N] float64 on the CPU: the correlation coefficients of the flattened rows, clipped to [-1, 1] as numpy does.
+  // NaN where a row is constant.
   at::Tensor Correlation() const;
 
   at::Tensor labels_;  // [N] int64

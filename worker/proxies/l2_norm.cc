@@ -16,7 +16,8 @@ class L2Norm final : public Proxy {
  public:
   absl::StatusOr<double> Score(const ModelView& view) override {
     LayerTerms squares;
-    for (const Layer& layer : view.model.layers()) squares.Set(layer, SumSquares((*view.weights)[static_cast<size_t>(layer.weight)]));
+    for (const Layer& layer : view.model.layers())
+      squares.Set(layer, SumSquares((*view.weights)[static_cast<size_t>(layer.weight)]));
     double sum = 0;
     for (const double square : squares.Values()) sum += std::sqrt(square);
     return sum;

@@ -1,15 +1,18 @@
 // lswag (L-SWAG) with its two factors lswag_lambda and lswag_psi.
-//   Lambda = sum over layers l of ln sum over the weights w of l of 1 / std_k |g_w|      g of micro-batch k = 1..K, population std
-//   Psi    = number of distinct sample-wise patterns of the activations > 0
-//   lswag  = Lambda * Psi
-// Paper:   Casarin, Escalera, Lanz, "L-SWAG: Layer-Sample Wise Activation with Gradients information for Zero-Shot NAS on Vision Transformers",
+//   Lambda = sum over layers l of ln sum over the weights w of l of 1 / std_k |g_w|      g of micro-batch k = 1..K,
+//   population std Psi    = number of distinct sample-wise patterns of the activations > 0 lswag  = Lambda * Psi
+// Paper:   Casarin, Escalera, Lanz, "L-SWAG: Layer-Sample Wise Activation with Gradients information for Zero-Shot NAS
+// on Vision Transformers",
 //          CVPR 2025, arXiv:2505.07300, Eq. 1. No code was released.
-// Reads:   moments of the weight gradients of the train loss pass in parts, signs of the activations of the whole batch; options: micro_batches (K,
+// Reads:   moments of the weight gradients of the train loss pass in parts, signs of the activations of the whole
+// batch; options: micro_batches (K,
 //          2 to 64, default 8).
 // Score:   no unit, larger ranks better. Cost: K micro-batches of one probe batch, shared with zico; none for Psi.
-// Readings taken where the paper is silent: layers are convolution and linear weights in module order, the whole depth of them; the variance runs over
-//          micro-batches (Eq. 1 calls X_i a batch) and over |g| (the formula; ZiCo's code takes signed g); a weight with a deviation of exactly 0 is
-//          dropped, a layer without any left adds 0; one set of patterns over all layers. Lambda is not free of the loss's scale: mean reduction, float32 or float64.
+// Readings taken where the paper is silent: layers are convolution and linear weights in module order, the whole depth
+// of them; the variance runs over
+//          micro-batches (Eq. 1 calls X_i a batch) and over |g| (the formula; ZiCo's code takes signed g); a weight
+//          with a deviation of exactly 0 is dropped, a layer without any left adds 0; one set of patterns over all
+//          layers. Lambda is not free of the loss's scale: mean reduction, float32 or float64.
 #include <cmath>
 
 #include "base/status_macros.h"
@@ -32,7 +35,9 @@ class Lswag final : public Proxy {
   void OnGradientMoments(const PassRun&, const Layer& layer, const GradientMoments& moments) override {
     sums_.Set(layer, SumOverDeviation({}, moments.m2_abs, moments.parts));
   }
-  void OnActivationPatterns(const PassRun&, const SignPatterns& patterns) override { distinct_ = patterns.CountDistinct(); }
+  void OnActivationPatterns(const PassRun&, const SignPatterns& patterns) override {
+    distinct_ = patterns.CountDistinct();
+  }
 
   absl::StatusOr<double> Score(const ModelView&) override {
     double lambda = 0;
@@ -55,7 +60,9 @@ absl::StatusOr<std::unique_ptr<Proxy>> CreateWithLambda(const ProxyOptions& opti
   return std::make_unique<Lswag>(true, psi, micro_batches);
 }
 
-absl::StatusOr<std::unique_ptr<Proxy>> CreatePsi(const ProxyOptions&) { return std::make_unique<Lswag>(false, true, 0); }
+absl::StatusOr<std::unique_ptr<Proxy>> CreatePsi(const ProxyOptions&) {
+  return std::make_unique<Lswag>(false, true, 0);
+}
 
 constexpr char kPaper[] = "Casarin et al., \"L-SWAG\", CVPR 2025, arXiv:2505.07300";
 

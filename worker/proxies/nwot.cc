@@ -4,11 +4,13 @@
 //   score = ln | det K |
 // Paper:   Mellor et al., "Neural Architecture Search without Training", ICML 2021, arXiv:2006.04647.
 // Reads:   the packed signs of the activations' inputs in the train loss pass; no label.
-// Score:   at most about N ln(units), larger ranks better; equal codes of two images make K singular: not finite. Cost: none beyond the forward.
-// Differs: nowhere from NASLib (branch zerocost) on its own NAS-Bench-201 graphs. The original hooks every class whose name contains "ReLU", which
+// Score:   at most about N ln(units), larger ranks better; equal codes of two images make K singular: not finite. Cost:
+// none beyond the forward. Differs: nowhere from NASLib (branch zerocost) on its own NAS-Bench-201 graphs. The original
+// hooks every class whose name contains "ReLU", which
 //          counts some activations twice (about + N ln 2). GELU inputs as the vision transformer ports. K is exact.
 //
-// nwot_cl_eval: the same over the outputs of the convolution and linear layers, batch normalisation by running statistics (the code that
+// nwot_cl_eval: the same over the outputs of the convolution and linear layers, batch normalisation by running
+// statistics (the code that
 //   the authors of T-CET name: iViolinSolo/zero-cost-proxies, naswot.py).
 #include "worker/proxies/proxy.h"
 
@@ -18,7 +20,9 @@ namespace {
 class Nwot : public Proxy {
  public:
   std::vector<Observation> Observes() const override { return {{{"train_loss"}, kActivationPatterns}}; }
-  void OnActivationPatterns(const PassRun&, const SignPatterns& patterns) override { agreement_ = patterns.Agreement(); }
+  void OnActivationPatterns(const PassRun&, const SignPatterns& patterns) override {
+    agreement_ = patterns.Agreement();
+  }
   absl::StatusOr<double> Score(const ModelView&) override {
     return std::get<1>(at::linalg_slogdet(agreement_)).item<double>();
   }

@@ -1,5 +1,5 @@
-// A proxy: a function from an untrained model and a batch to a score. It observes passes and never runs or changes the model;
-// it reduces events to a few numbers as they come and returns one score at the end.
+// A proxy: a function from an untrained model and a batch to a score. It observes passes and never runs or changes the
+// model; it reduces events to a few numbers as they come and returns one score at the end.
 #ifndef ZCBENCH_WORKER_PROXIES_PROXY_H_
 #define ZCBENCH_WORKER_PROXIES_PROXY_H_
 
@@ -57,8 +57,8 @@ struct ProxyDefinition {
   uint32_t reads = kNothing;
   std::vector<std::string> passes = {};  // names, for the version text
   bool larger_is_better = true;
-  bool variant = false;     // left out of `all`
-  double tolerance = 1e-3;  // relative: two float32 scores of one key within it are the same
+  bool variant = false;                             // left out of `all`
+  double tolerance = 1e-3;                          // relative: two float32 scores of one key within it are the same
   std::map<std::string, std::string> options = {};  // defaults
   absl::StatusOr<std::unique_ptr<Proxy>> (*create)(const ProxyOptions& options);
   // Why the proxy is not defined for the model, or null / an empty text.
@@ -73,15 +73,15 @@ absl::StatusOr<std::unique_ptr<Proxy>> Create(const ProxyOptions&) {
   return std::make_unique<P>();
 }
 
-// Canonical form of a text with options at their defaults left out. NOT_FOUND: unknown proxy. INVALID_ARGUMENT: unknown option
-// (with the nearest name) or a value out of range.
+// Canonical form of a text with options at their defaults left out. NOT_FOUND: unknown proxy. INVALID_ARGUMENT: unknown
+// option (with the nearest name) or a value out of range.
 absl::StatusOr<ProxyText> CanonicalProxy(const ProxyText& text);
 
 // The proxy of a canonical text, ready to observe.
 absl::StatusOr<std::unique_ptr<Proxy>> CreateProxy(const ProxyText& text);
 
-// `proxy.pass`: the version of the proxy and those of its passes joined by `+` (0 without a pass). With the space's version behind it, it is
-// the version of a series, so a fix in a model or a pass never mixes with old numbers.
+// `proxy.pass`: the version of the proxy and those of its passes joined by `+` (0 without a pass). With the space's
+// version behind it, it is the version of a series, so a fix in a model or a pass never mixes with old numbers.
 std::string VersionText(const ProxyDefinition& proxy);
 
 // Per-layer terms of a proxy: the value of the layer in module order, 0 where none came. On the device until Values().

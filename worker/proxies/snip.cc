@@ -3,7 +3,8 @@
 // Paper:   Lee et al., "SNIP", ICLR 2019, arXiv:1810.02340.
 // Reads:   the weights and the weight gradients of the train loss pass.
 // Score:   no unit, >= 0, larger ranks better. Cost: none beyond the pass.
-// Differs: nowhere in the number. The authors multiply every weight by a mask of ones and differentiate the mask; that gradient is w dL/dw.
+// Differs: nowhere in the number. The authors multiply every weight by a mask of ones and differentiate the mask; that
+// gradient is w dL/dw.
 #include "worker/passes/reductions.h"
 #include "worker/proxies/proxy.h"
 

@@ -1,10 +1,11 @@
 // synflow: how much flows through the linearised network.
 //   all tensors absolute, batch normalisation left out, one image of ones, float64;   R = sum of the outputs
 //   synflow_raw = sum over convolution and linear weights of | w dR/dw |;   synflow = ln(synflow_raw), 0 where it is 0
-// Paper:   Tanaka et al., "Pruning neural networks without any data by iteratively conserving synaptic flow", NeurIPS 2020, arXiv:2006.05467.
-// Reads:   the weights and their gradients in the linearised pass; no image, no label.
-// Score:   larger ranks better. Raw values reach 1e60, so float32 is out of the question. Cost: one image.
-// Differs: nowhere (NASLib, branch zerocost; the logarithm is its predictor's). Layer normalisation, softmax and GELU of a vision transformer are kept,
+// Paper:   Tanaka et al., "Pruning neural networks without any data by iteratively conserving synaptic flow", NeurIPS
+// 2020, arXiv:2006.05467. Reads:   the weights and their gradients in the linearised pass; no image, no label. Score:
+// larger ranks better. Raw values reach 1e60, so float32 is out of the question. Cost: one image. Differs: nowhere
+// (NASLib, branch zerocost; the logarithm is its predictor's). Layer normalisation, softmax and GELU of a vision
+// transformer are kept,
 //          its tokens, positions and tables are made absolute too.
 #include <cmath>
 

@@ -55,12 +55,14 @@ Batch Normalise(const ProbeBatch& batch) {
 
 absl::Status CheckBatch(const ProbeBatch& batch, const Cell& cell) {
   if (batch.height != cell.height || batch.width != cell.width || batch.images != cell.images) {
-    return absl::InvalidArgumentError(absl::StrCat("the probe batch has ", batch.images, " images of ", batch.height, " x ", batch.width,
-                                                   ", the cell takes ", cell.images, " of ", cell.height, " x ", cell.width));
+    return absl::InvalidArgumentError(absl::StrCat("the probe batch has ", batch.images, " images of ", batch.height,
+                                                   " x ", batch.width, ", the cell takes ", cell.images, " of ",
+                                                   cell.height, " x ", cell.width));
   }
   for (const int32_t label : batch.labels) {
     if (label >= cell.classes) {
-      return absl::InvalidArgumentError(absl::StrCat("the probe batch has label ", label, ", the task has ", cell.classes, " classes"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the probe batch has label ", label, ", the task has ", cell.classes, " classes"));
     }
   }
   return absl::OkStatus();
@@ -116,7 +118,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& opti
   }
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   if (options.threads < 0 || options.threads > 1024) {
-    return absl::InvalidArgumentError(absl::StrCat("threads = ", options.threads, " is not between 0 (all cores) and 1024"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("threads = ", options.threads, " is not between 0 (all cores) and 1024"));
   }
   at::set_num_threads(options.threads == 0 ? cores : options.threads);
   at::Context& context = at::globalContext();
@@ -133,8 +136,8 @@ ScorerDescription Engine::Describe() {
   const std::string precision = device_->dtype == at::kFloat ? "float32" : "float64";
   if (device_->device.is_cpu()) {
     description.device = "cpu";
-    description.numerics =
-        absl::StrCat("cpu ", at::get_cpu_capability(), " torch-", TORCH_VERSION, " ", precision, " threads=", at::get_num_threads());
+    description.numerics = absl::StrCat("cpu ", at::get_cpu_capability(), " torch-", TORCH_VERSION, " ", precision,
+                                        " threads=", at::get_num_threads());
     description.memory_bytes = MachineMemory();
   } else {
     description.device = device_->name;
@@ -143,7 +146,8 @@ ScorerDescription Engine::Describe() {
   description.zcbench_version = ZCB_VERSION;
   description.commit = ZCB_COMMIT;
   for (const SpaceDefinition& space : space_registry().All()) {
-    if (model_registry().Find(space.name).ok()) description.spaces.push_back({space.name, absl::StrCat(space.space->version())});
+    if (model_registry().Find(space.name).ok())
+      description.spaces.push_back({space.name, absl::StrCat(space.space->version())});
   }
   for (const ProxyDefinition& proxy : proxy_registry().All()) {
     description.proxies.push_back({.name = proxy.name,
@@ -163,7 +167,8 @@ ScorerDescription Engine::Describe() {
 
 absl::Status Engine::LoadProbeBatch(const std::string& digest, std::string bytes) {
   if (ProbeBatchDigest(bytes) != digest) {
-    return absl::DataLossError(absl::StrCat("probe batch ", digest, ": its bytes have the digest ", ProbeBatchDigest(bytes)));
+    return absl::DataLossError(
+        absl::StrCat("probe batch ", digest, ": its bytes have the digest ", ProbeBatchDigest(bytes)));
   }
   ZCB_ASSIGN_OR_RETURN(ProbeBatch batch, DecodeProbeBatch(bytes));
   batches_.push_back({digest, std::move(batch)});
@@ -195,14 +200,18 @@ absl::StatusOr<std::vector<ScoredProxy>> Engine::Score(const ScoringRequest& req
   if (batch != nullptr) ZCB_RETURN_IF_ERROR(CheckBatch(*batch, request.cell));
   if (takes_parts && model->couples_samples() && request.cell.images < 32 && !warned_of_small_parts_) {
     warned_of_small_parts_ = true;
-    Log(LogLevel::kWarning, "batch normalisation over micro-batches of less than 4 images: zico and lswag are noisy; take 32 images or more",
+    Log(LogLevel::kWarning,
+        "batch normalisation over micro-batches of less than 4 images: zico and lswag are noisy; take 32 images or "
+        "more",
         {{"images", absl::StrCat(request.cell.images)}, {"micro_batches", "8"}});
   }
   const CounterWeights weights(request.seed);
-  const PassInput input{*model, weights, batch == nullptr ? Blank(request.cell) : Normalise(*batch), {}, device_->dtype, device_->device};
+  const PassInput input{*model, weights,        batch == nullptr ? Blank(request.cell) : Normalise(*batch),
+                        {},     device_->dtype, device_->device};
   ZCB_ASSIGN_OR_RETURN(std::vector<ProxyScore> scores, Evaluate(input, proxies));
   std::vector<ScoredProxy> result;
-  for (ProxyScore& score : scores) result.push_back({OutcomeOf(score.outcome), score.score, score.seconds, std::move(score.reason)});
+  for (ProxyScore& score : scores)
+    result.push_back({OutcomeOf(score.outcome), score.score, score.seconds, std::move(score.reason)});
   return result;
 }
 

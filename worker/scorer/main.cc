@@ -1,14 +1,14 @@
-// zcbench-scorer: the process that links LibTorch. `score` computes scores without any server, `describe` says what this build
-// holds, `serve` is how an agent drives it.
+// zcbench-scorer: the process that links LibTorch. `score` computes scores without any server, `describe` says what
+// this build holds, `serve` is how an agent drives it.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
-#include <cmath>
-#include <cstdio>
-#include <fstream>
+#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/file.h"
@@ -57,7 +57,8 @@ ProbeBatch NoiseBatch(const Task& task, const Cell& cell, uint64_t seed) {
   batch.mean = task.mean;
   batch.standard_deviation = task.standard_deviation;
   batch.source = std::string(64, '0');
-  const size_t pixels = static_cast<size_t>(cell.images) * 3 * static_cast<size_t>(cell.height) * static_cast<size_t>(cell.width);
+  const size_t pixels =
+      static_cast<size_t>(cell.images) * 3 * static_cast<size_t>(cell.height) * static_cast<size_t>(cell.width);
   const CounterStream stream(seed, "noise/" + task.name);
   batch.pixels.resize(pixels);
   for (size_t i = 0; i < pixels; ++i) batch.pixels[i] = static_cast<char>(stream.Word(i) >> 24);
@@ -82,7 +83,8 @@ absl::StatusOr<ProbeBatch> GetProbeBatch(const ScoreArguments& arguments, const 
   } else if (task.shipped) {
     ZCB_ASSIGN_OR_RETURN(data, OpenShippedDataSet(task));
   } else {
-    return absl::InvalidArgumentError(absl::StrCat("the images of task ", task.name, " do not come with zcbench: give --images FOLDER, "
+    return absl::InvalidArgumentError(absl::StrCat("the images of task ", task.name,
+                                                   " do not come with zcbench: give --images FOLDER, "
                                                    "--probe-batch FILE, or --input noise for generated ones"));
   }
   return MakeProbeBatch(*data, task, cell, arguments.seed);
@@ -119,7 +121,8 @@ absl::StatusOr<std::vector<std::string>> ProxyTexts(const std::string& list, con
   std::vector<std::string> known;
   for (const ProxyDescription& proxy : description.proxies) known.push_back(proxy.name);
   for (const ProxyText& proxy : parsed) {
-    if (std::find(known.begin(), known.end(), proxy.name) == known.end()) return UnknownName("proxy", proxy.name, known);
+    if (std::find(known.begin(), known.end(), proxy.name) == known.end())
+      return UnknownName("proxy", proxy.name, known);
     texts.push_back(PrintProxyText(proxy));
   }
   return texts;
@@ -136,19 +139,23 @@ class Printer {
     if (format_ == "table") std::cout << absl::StrFormat("%-28s %22s %10s\n", "proxy", "score", "seconds");
   }
 
-  void Print(const std::string& architecture, const std::vector<std::string>& proxies, const std::vector<ScoredProxy>& scores) {
+  void Print(const std::string& architecture, const std::vector<std::string>& proxies,
+             const std::vector<ScoredProxy>& scores) {
     if (format_ == "table") std::cout << architecture << "\n";
     for (size_t i = 0; i < proxies.size(); ++i) {
       const ScoredProxy& score = scores[i];
       const bool ok = score.outcome == ScoreOutcome::kOk;
       if (format_ == "table") {
-        std::cout << absl::StrFormat("  %-26s %22s %10.3f%s\n", proxies[i], ok ? absl::StrFormat("%.10g", score.score) : std::string(Word(score.outcome)),
+        std::cout << absl::StrFormat("  %-26s %22s %10.3f%s\n", proxies[i],
+                                     ok ? absl::StrFormat("%.10g", score.score) : std::string(Word(score.outcome)),
                                      score.seconds, ok ? "" : "   " + score.reason);
       } else if (format_ == "csv") {
         std::cout << architecture << "," << seed_ << ",\"" << proxies[i] << "\"," << Word(score.outcome) << ","
-                  << (ok ? absl::StrFormat("%.17g", score.score) : "") << "," << absl::StrFormat("%.6f", score.seconds) << "\r\n";
+                  << (ok ? absl::StrFormat("%.17g", score.score) : "") << "," << absl::StrFormat("%.6f", score.seconds)
+                  << "\r\n";
       } else {
-        nlohmann::ordered_json row = {{"architecture", architecture}, {"seed", seed_}, {"proxy", proxies[i]}, {"outcome", Word(score.outcome)}};
+        nlohmann::ordered_json row = {
+            {"architecture", architecture}, {"seed", seed_}, {"proxy", proxies[i]}, {"outcome", Word(score.outcome)}};
         row["score"] = ok ? nlohmann::ordered_json(score.score) : nlohmann::ordered_json(nullptr);
         row["seconds"] = score.seconds;
         if (!ok) row["reason"] = score.reason;
@@ -188,7 +195,12 @@ absl::Status Score(const ScoreArguments& arguments, const EngineOptions& options
   }
   Printer printer(arguments.format, arguments.seed);
   for (const std::string& architecture : architectures) {
-    const ScoringRequest request{.cell = cell, .architecture = architecture, .seed = arguments.seed, .proxies = proxies, .probe_batch = "", .next_architecture = ""};
+    const ScoringRequest request{.cell = cell,
+                                 .architecture = architecture,
+                                 .seed = arguments.seed,
+                                 .proxies = proxies,
+                                 .probe_batch = "",
+                                 .next_architecture = ""};
     const auto scores = engine->Score(request, batch ? &*batch : nullptr);
     if (!scores.ok()) return Annotate(scores.status(), architecture);
     printer.Print(architecture, proxies, *scores);
@@ -201,21 +213,27 @@ absl::Status Describe(const EngineOptions& options, const std::string& format) {
   ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(options));
   const ScorerDescription description = engine->Describe();
   if (format == "json") {
-    nlohmann::ordered_json json = {{"zcbench_version", description.zcbench_version}, {"commit", description.commit}, {"device", description.device},
-                                   {"numerics", description.numerics},               {"devices", AvailableDevices()}};
-    for (const SpaceDescription& space : description.spaces) json["spaces"].push_back({{"name", space.name}, {"version", space.version}});
+    nlohmann::ordered_json json = {{"zcbench_version", description.zcbench_version},
+                                   {"commit", description.commit},
+                                   {"device", description.device},
+                                   {"numerics", description.numerics},
+                                   {"devices", AvailableDevices()}};
+    for (const SpaceDescription& space : description.spaces)
+      json["spaces"].push_back({{"name", space.name}, {"version", space.version}});
     for (const ProxyDescription& proxy : description.proxies) {
-      json["proxies"].push_back({{"name", proxy.name},
-                                 {"summary", proxy.summary},
-                                 {"paper", proxy.paper},
-                                 {"version", proxy.version},
-                                 {"reads_weights", proxy.reads_weights},
-                                 {"reads_images", proxy.reads_images},
-                                 {"reads_labels", proxy.reads_labels},
-                                 {"options", nlohmann::ordered_json(proxy.options.empty() ? nlohmann::ordered_json::object() : nlohmann::ordered_json(proxy.options))},
-                                 {"tolerance", proxy.tolerance},
-                                 {"larger_is_better", proxy.larger_is_better},
-                                 {"variant", proxy.variant}});
+      json["proxies"].push_back(
+          {{"name", proxy.name},
+           {"summary", proxy.summary},
+           {"paper", proxy.paper},
+           {"version", proxy.version},
+           {"reads_weights", proxy.reads_weights},
+           {"reads_images", proxy.reads_images},
+           {"reads_labels", proxy.reads_labels},
+           {"options", nlohmann::ordered_json(proxy.options.empty() ? nlohmann::ordered_json::object()
+                                                                    : nlohmann::ordered_json(proxy.options))},
+           {"tolerance", proxy.tolerance},
+           {"larger_is_better", proxy.larger_is_better},
+           {"variant", proxy.variant}});
     }
     std::cout << json.dump(2) << "\n";
     return absl::OkStatus();
@@ -223,7 +241,8 @@ absl::Status Describe(const EngineOptions& options, const std::string& format) {
   std::cout << "device     " << description.device << "\nnumerics   " << description.numerics << "\n";
   for (const SpaceDescription& space : description.spaces) std::cout << "space      " << space.name << "\n";
   for (const ProxyDescription& proxy : description.proxies) {
-    std::cout << absl::StrFormat("proxy      %-16s %s%s\n", proxy.name, proxy.summary, proxy.variant ? " (variant)" : "");
+    std::cout << absl::StrFormat("proxy      %-16s %s%s\n", proxy.name, proxy.summary,
+                                 proxy.variant ? " (variant)" : "");
   }
   return absl::OkStatus();
 }
@@ -236,33 +255,48 @@ int Main(int argc, char** argv) {
   EngineOptions options;
   std::string format = "table";
   const auto add_engine_options = [&](CLI::App* command) {
-    command->add_option("--device", options.device, "auto (an accelerator when there is one), cpu, cuda:N")->capture_default_str();
+    command->add_option("--device", options.device, "auto (an accelerator when there is one), cpu, cuda:N")
+        ->capture_default_str();
     command->add_option("--threads", options.threads, "threads of the CPU; 0 = all cores")->capture_default_str();
     command->add_option("--dtype", options.dtype, "float32 or float64")->capture_default_str();
   };
 
   ScoreArguments arguments;
-  CLI::App* score = app.add_subcommand("score", "Scores without any server, for whoever writes a proxy or doubts a number");
+  CLI::App* score =
+      app.add_subcommand("score", "Scores without any server, for whoever writes a proxy or doubts a number");
   score->add_option("--space", arguments.space, "search space: nasbench201, autoformer_tiny, ...")->required();
   score->add_option("--task", arguments.task, "task: photos, cifar10, ...")->required();
   score->add_option("--seed", arguments.seed, "keys weights, images and draws at once")->capture_default_str();
-  score->add_option("--proxies", arguments.proxies, "all, or names: snip,lswag(micro_batches=16)")->capture_default_str();
-  auto* images = score->add_option("--images", arguments.images_folder, "the task's data set, or any folder of JPEG files (the shipped photos need none)");
+  score->add_option("--proxies", arguments.proxies, "all, or names: snip,lswag(micro_batches=16)")
+      ->capture_default_str();
+  auto* images = score->add_option("--images", arguments.images_folder,
+                                   "the task's data set, or any folder of JPEG files (the shipped photos need none)");
   auto* file = score->add_option("--probe-batch", arguments.probe_batch_file, "a probe batch file")->excludes(images);
-  score->add_option("--input", arguments.input, "noise: generated images instead of real ones")->check(CLI::IsMember({"noise"}))->excludes(images)->excludes(file);
-  score->add_option("--batch", arguments.batch, "images of the probe batch; 0 = the task's own number")->capture_default_str();
+  score->add_option("--input", arguments.input, "noise: generated images instead of real ones")
+      ->check(CLI::IsMember({"noise"}))
+      ->excludes(images)
+      ->excludes(file);
+  score->add_option("--batch", arguments.batch, "images of the probe batch; 0 = the task's own number")
+      ->capture_default_str();
   score->add_option("--architectures", arguments.architectures_file, "a file with one architecture a line");
-  score->add_option("architecture", arguments.architectures, "in any notation of the space: 3_33_133, #9930, |nor_conv_3x3~0|+...");
-  score->add_option("--format", arguments.format, "table, csv or json")->check(CLI::IsMember({"table", "csv", "json"}))->capture_default_str();
+  score->add_option("architecture", arguments.architectures,
+                    "in any notation of the space: 3_33_133, #9930, |nor_conv_3x3~0|+...");
+  score->add_option("--format", arguments.format, "table, csv or json")
+      ->check(CLI::IsMember({"table", "csv", "json"}))
+      ->capture_default_str();
   add_engine_options(score);
   score->footer(
       "Examples:\n"
       "  zcbench-scorer score --space nasbench201 --task photos 3_33_133\n"
-      "  zcbench-scorer score --space nasbench201 --task cifar10 --images cifar-10-batches-bin --proxies synflow,nwot '#0' '#1'\n"
-      "  zcbench-scorer score --space autoformer_tiny --task photos --dtype float64 --format json 13-192-3333333333433-1101002212121");
+      "  zcbench-scorer score --space nasbench201 --task cifar10 --images cifar-10-batches-bin --proxies synflow,nwot "
+      "'#0' '#1'\n"
+      "  zcbench-scorer score --space autoformer_tiny --task photos --dtype float64 --format json "
+      "13-192-3333333333433-1101002212121");
 
   CLI::App* describe = app.add_subcommand("describe", "Spaces, proxies and devices of this build");
-  describe->add_option("--format", format, "table or json")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  describe->add_option("--format", format, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
   add_engine_options(describe);
 
 #ifdef ZCB_WITH_SERVICE
@@ -296,4 +330,13 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace zcbench
 
-int main(int argc, char** argv) { return zcbench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  // On a machine that others use too, OpenMP's threads that spin while they wait for each other cost ten times what
+  // they save. The library reads its policy when it is loaded, so the program starts once more with it set; whoever has
+  // set it keeps it.
+  if (::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0) == 0 && std::getenv("ZCB_WAIT_POLICY_SET") == nullptr) {
+    ::setenv("ZCB_WAIT_POLICY_SET", "1", 1);
+    ::execv("/proc/self/exe", argv);
+  }
+  return zcbench::Main(argc, argv);
+}
