@@ -40,7 +40,7 @@ struct AutoformerInput {
 
 // All parameters: the authors' get_sampled_params_numel.
 int64_t AutoformerParams(const AutoformerSubnet& subnet, const AutoformerInput& input, int classes);
-// The authors' get_complexity(patches), with its sequence lengths of one too many (SPACES 2.3), rounded down to whole
+// The authors' get_complexity(patches), with its sequence lengths of one too many, rounded down to whole
 // operations.
 int64_t AutoformerComplexity(const AutoformerSubnet& subnet, const AutoformerInput& input, int classes);
 // Multiply-accumulates as they are, relative positions included.

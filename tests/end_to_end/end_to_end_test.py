@@ -44,8 +44,8 @@ class EndToEndTest(unittest.TestCase):
         self.store = self.folder / "bench.db"
         self.server_file = self.folder / "server.json"
         self.children = []
-        self.environment = dict(os.environ, HOME=str(self.folder), ZCB_SERVER="")
-        del self.environment["ZCB_SERVER"]
+        self.environment = {name: value for name, value in os.environ.items() if name != "ZCB_SERVER"}
+        self.environment["HOME"] = str(self.folder)
 
     def tearDown(self):
         for child in reversed(self.children):
@@ -62,8 +62,8 @@ class EndToEndTest(unittest.TestCase):
         return any(test is self for test, _ in result.failures + result.errors)
 
     def start(self, name, *arguments):
-        log = open(self.folder / f"{name}-{len(self.children)}.log", "w")
-        child = subprocess.Popen([program(name), *arguments], stdout=log, stderr=log, cwd=self.folder, env=self.environment)
+        with open(self.folder / f"{name}-{len(self.children)}.log", "w") as log:
+            child = subprocess.Popen([program(name), *arguments], stdout=log, stderr=log, cwd=self.folder, env=self.environment)
         self.children.append(child)
         return child
 
@@ -123,7 +123,7 @@ class EndToEndTest(unittest.TestCase):
         victim.wait()
         self.assertLess(self.scores_recorded(), 10 * 11, "the worker was killed too late to prove anything")
         self.start_worker("heir")
-        self.zcbench("watch", str(job["id"]) if "id" in job else "last")
+        self.zcbench("watch", str(job["job"]))
         self.assert_every_score_once(architectures=10, seeds=2)
         self.assertEqual({worker for (worker,) in self.query("SELECT DISTINCT worker FROM execution")}, {"victim", "heir"})
 
@@ -193,5 +193,5 @@ class EndToEndTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    BIN = pathlib.Path(sys.argv.pop(1))
+    BIN = pathlib.Path(sys.argv.pop(1)).resolve()
     unittest.main()

@@ -6,9 +6,9 @@
 
 #include "base/sha256.h"
 #include "base/status_matchers.h"
+#include "base/temporary_folder.h"
 #include "proto/channel.h"
 #include "worker/agent/fake_server.h"
-#include "worker/agent/temporary_folder.h"
 
 namespace zcbench {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/status_matchers.h"
-#include "worker/agent/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace zcbench {
 namespace {
