@@ -195,7 +195,8 @@ TEST_P(GoldenTest, EveryScoreEqualsTheAuthorsCodeInFloat32) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, GoldenTest, testing::ValuesIn(GoldenFiles("published")), [](const auto& test) {
-  std::string name = test.param.stem();
+  // ZCB_GOLDEN_DIR may hold files of the same names.
+  std::string name = absl::StrCat(test.index, "_", test.param.stem().string());
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 });

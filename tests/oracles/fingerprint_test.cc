@@ -95,7 +95,7 @@ class Plain final : public Operators {
 struct Record {
   std::string id;
   nlohmann::json fingerprint;
-  int64_t params;
+  int64_t params;  // 0: not given
 };
 
 std::vector<Record> Records() {
@@ -113,7 +113,7 @@ std::vector<Record> Records() {
       if (!json.contains(list)) continue;
       for (const nlohmann::json& record : json[list]) {
         if (record.contains("fingerprint"))
-          records.push_back({record.at("id"), record["fingerprint"], record.at("params")});
+          records.push_back({record.at("id"), record["fingerprint"], record.value("params", int64_t{0})});
       }
     }
   }
@@ -146,7 +146,9 @@ TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
   cell.images = static_cast<int>(shape[0]);
   const auto model = BuildModel(*architecture, cell);
   ASSERT_THAT(model, IsOk());
-  EXPECT_EQ((*model)->params(), record.params);
+  if (record.params > 0) {
+    EXPECT_EQ((*model)->params(), record.params);
+  }
 
   Plain plain(**model);
   const at::Tensor images = Fill(shape, [](uint64_t i) { return (2 * Uniform(i, 7) - 1) * std::sqrt(3.0); });
