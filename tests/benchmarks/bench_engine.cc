@@ -24,6 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "nas/space.h"
+#include "worker/models/plain_operators.h"
 #include "worker/proxies/evaluate.h"
 
 namespace zcbench {
@@ -31,34 +32,21 @@ namespace {
 
 constexpr int64_t kMicroBatch = 8;
 
-// Ordinary autograd with every tensor trained, as a `for` loop in PyTorch does it.
-class PlainStep final : public Operators {
+// One training step by ordinary autograd with every tensor trained, as a `for` loop in PyTorch does it.
+class PlainStep {
  public:
   explicit PlainStep(const Weights& drawn) {
     for (const at::Tensor& tensor : drawn) weights_.push_back(tensor.detach().clone().requires_grad_());
   }
-  at::Tensor Apply(const Layer& layer, const at::Tensor& x) override {
-    const at::Tensor bias = layer.bias < 0 ? at::Tensor() : Get(layer.bias);
-    if (layer.kind == LayerKind::kLinear) return at::linear(x, Get(layer.weight), bias);
-    return at::conv2d(x, Get(layer.weight), bias, {layer.stride, layer.stride}, {layer.padding, layer.padding});
-  }
-  at::Tensor Apply(const Norm& norm, const at::Tensor& x) override {
-    if (norm.kind == NormKind::kLayer)
-      return at::layer_norm(x, {x.size(-1)}, Get(norm.weight), Get(norm.bias), norm.epsilon);
-    return at::batch_norm(x, Get(norm.weight), Get(norm.bias), {}, {}, true, 0, norm.epsilon, false);
-  }
-  at::Tensor Apply(const Activation& activation, const at::Tensor& x) override {
-    return activation.kind == ActivationKind::kRelu ? at::relu(x) : at::gelu(x, "none");
-  }
-  at::Tensor Get(int tensor) override { return weights_[static_cast<size_t>(tensor)]; }
 
   void Run(const Model& model, const Batch& batch, int64_t pieces) {
     const std::vector<at::Tensor> images = batch.images.chunk(pieces);
     const std::vector<at::Tensor> labels = batch.labels.chunk(pieces);
+    PlainOperators operators(weights_, BatchNormUse::kBatch);
     std::vector<at::Tensor> total;
     for (size_t k = 0; k < images.size(); ++k) {
       const at::Tensor loss =
-          at::cross_entropy_loss(model.Forward(*this, images[k]), labels[k]) / static_cast<double>(pieces);
+          at::cross_entropy_loss(model.Forward(operators, images[k]), labels[k]) / static_cast<double>(pieces);
       std::vector<at::Tensor> gradients =
           torch::autograd::grad({loss}, weights_, {}, std::nullopt, false, /*allow_unused=*/true);
       if (total.empty()) {

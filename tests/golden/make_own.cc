@@ -11,64 +11,52 @@
 
 #include <cmath>
 #include <iostream>
-#include <map>
 #include <set>
 
 #include "tests/golden/fixture.h"
+#include "worker/models/plain_operators.h"
 
 namespace zcbench {
 namespace {
 
 constexpr int kParts = 8;
 
-class PlainOperators final : public Operators {
- public:
-  PlainOperators(const Model& model, const Weights& drawn) {
-    for (const at::Tensor& tensor : drawn) weights_.push_back(tensor.to(at::kDouble));
-    for (const Layer& layer : model.layers()) {
-      at::Tensor& weight = weights_[static_cast<size_t>(layer.weight)];
-      weight = weight.detach().requires_grad_();
-      trained_.push_back(weight);
-    }
-  }
-  const std::vector<at::Tensor>& layer_weights() const { return trained_; }
-  std::vector<at::Tensor> activations;  // outputs, in order of execution
+// Float64 weights, those of the layers trained by autograd.
+Weights Trained(const Model& model, const Weights& drawn) {
+  Weights weights;
+  for (const at::Tensor& tensor : drawn) weights.push_back(tensor.to(at::kDouble));
+  for (const Layer& layer : model.layers()) weights[static_cast<size_t>(layer.weight)].requires_grad_();
+  return weights;
+}
 
-  at::Tensor Apply(const Layer& layer, const at::Tensor& x) override {
-    const at::Tensor bias = layer.bias < 0 ? at::Tensor() : Get(layer.bias);
-    if (layer.kind == LayerKind::kLinear) return at::linear(x, Get(layer.weight), bias);
-    return at::conv2d(x, Get(layer.weight), bias, {layer.stride, layer.stride}, {layer.padding, layer.padding});
-  }
-  at::Tensor Apply(const Norm& norm, const at::Tensor& x) override {
-    if (norm.kind == NormKind::kLayer)
-      return at::layer_norm(x, {x.size(-1)}, Get(norm.weight), Get(norm.bias), norm.epsilon);
-    return at::batch_norm(x, Get(norm.weight), Get(norm.bias), {}, {}, true, 0, norm.epsilon, false);
-  }
+// Keeps the activations' outputs, in order of execution.
+class KeepingOperators final : public PlainOperators {
+ public:
+  using PlainOperators::Apply;
+  using PlainOperators::PlainOperators;
+  std::vector<at::Tensor> activations;
+
   at::Tensor Apply(const Activation& activation, const at::Tensor& x) override {
-    const at::Tensor y = activation.kind == ActivationKind::kRelu ? at::relu(x) : at::gelu(x, "none");
+    const at::Tensor y = PlainOperators::Apply(activation, x);
     activations.push_back(y.detach());
     return y;
   }
-  at::Tensor Get(int tensor) override { return weights_[static_cast<size_t>(tensor)]; }
-
- private:
-  Weights weights_;
-  std::vector<at::Tensor> trained_;
 };
 
 nlohmann::ordered_json Compute(const Fixture& fixture) {
-  PlainOperators operators(*fixture.model, fixture.weights->Default(*fixture.model));
+  KeepingOperators operators(Trained(*fixture.model, fixture.weights->Default(*fixture.model)), BatchNormUse::kBatch);
+  std::vector<at::Tensor> trained;
+  for (const Layer& layer : fixture.model->layers()) trained.push_back(operators.Get(layer.weight));
   const std::vector<at::Tensor> images = fixture.batch32.images.to(at::kDouble).chunk(kParts);
   const std::vector<at::Tensor> labels = fixture.batch32.labels.chunk(kParts);
   std::vector<std::vector<at::Tensor>> gradients;  // [part][layer]
   for (size_t k = 0; k < kParts; ++k) {
     const at::Tensor loss = at::cross_entropy_loss(fixture.model->Forward(operators, images[k]), labels[k]);
-    gradients.push_back(
-        torch::autograd::grad({loss}, operators.layer_weights(), {}, std::nullopt, false, /*allow_unused=*/true));
+    gradients.push_back(torch::autograd::grad({loss}, trained, {}, std::nullopt, false, /*allow_unused=*/true));
   }
   double zico = 0;
   double lambda = 0;
-  for (size_t l = 0; l < operators.layer_weights().size(); ++l) {
+  for (size_t l = 0; l < trained.size(); ++l) {
     if (!gradients[0][l].defined()) continue;
     double zico_sum = 0;
     double lambda_sum = 0;

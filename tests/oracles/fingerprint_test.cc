@@ -20,7 +20,7 @@
 #include "base/status_matchers.h"
 #include "nas/space.h"
 #include "worker/models/model.h"
-#include "worker/models/weights.h"
+#include "worker/models/plain_operators.h"
 
 namespace zcbench {
 namespace {
@@ -66,31 +66,11 @@ at::Tensor FillTensor(const TensorSpec& spec) {
   return Fill(spec.shape, signed_uniform(absl::EndsWith(spec.name, "table_v") ? 2 : 3, token));
 }
 
-// Plain operators: running statistics of a new model (0 and 1), nothing observed.
-class Plain final : public Operators {
- public:
-  explicit Plain(const Model& model) {
-    for (const TensorSpec& spec : model.tensors()) weights_.push_back(FillTensor(spec));
-  }
-  at::Tensor Apply(const Layer& layer, const at::Tensor& x) override {
-    const at::Tensor bias = layer.bias < 0 ? at::Tensor() : Get(layer.bias);
-    if (layer.kind == LayerKind::kLinear) return at::linear(x, Get(layer.weight), bias);
-    return at::conv2d(x, Get(layer.weight), bias, {layer.stride, layer.stride}, {layer.padding, layer.padding});
-  }
-  at::Tensor Apply(const Norm& norm, const at::Tensor& x) override {
-    const at::Tensor weight = Get(norm.weight);
-    if (norm.kind == NormKind::kLayer) return at::layer_norm(x, {x.size(-1)}, weight, Get(norm.bias), norm.epsilon);
-    return at::batch_norm(x, weight, Get(norm.bias), at::zeros_like(weight), at::ones_like(weight), false, 0,
-                          norm.epsilon, false);
-  }
-  at::Tensor Apply(const Activation& activation, const at::Tensor& x) override {
-    return activation.kind == ActivationKind::kRelu ? at::relu(x) : at::gelu(x, "none");
-  }
-  at::Tensor Get(int tensor) override { return weights_[static_cast<size_t>(tensor)]; }
-
- private:
-  Weights weights_;
-};
+Weights FillAll(const Model& model) {
+  Weights weights;
+  for (const TensorSpec& spec : model.tensors()) weights.push_back(FillTensor(spec));
+  return weights;
+}
 
 struct Record {
   std::string id;
@@ -150,7 +130,7 @@ TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
     EXPECT_EQ((*model)->params(), record.params);
   }
 
-  Plain plain(**model);
+  PlainOperators plain(FillAll(**model), BatchNormUse::kRunning);
   const at::Tensor images = Fill(shape, [](uint64_t i) { return (2 * Uniform(i, 7) - 1) * std::sqrt(3.0); });
   const at::Tensor output = (*model)->Forward(plain, images).flatten();
   ASSERT_EQ(output.numel(), numel);

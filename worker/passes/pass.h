@@ -19,18 +19,13 @@
 #include <string>
 
 #include "base/registry.h"
+#include "worker/models/plain_operators.h"
 
 namespace zcbench {
 
 enum class WeightUse {
   kDefault,   // as the weight source draws them, in the run's precision
   kAbsolute,  // their absolute values, in float64
-};
-
-enum class BatchNormUse {
-  kBatch,     // statistics of the images that run together
-  kRunning,   // mean 0, variance 1
-  kIdentity,  // left out
 };
 
 enum class GraphInput { kProbeBatch, kOnes };

@@ -66,10 +66,10 @@ struct LayerFunction : public torch::autograd::Function<LayerFunction> {
 };
 
 // One forward graph with what is differentiated on it, for all subscriptions that share it.
-class GraphRun final : public Operators {
+class GraphRun final : public PlainOperators {
  public:
   GraphRun(const PassInput& input, const GraphSpec& graph, const Weights& weights, std::vector<Batch> pieces)
-      : input_(input), graph_(graph), weights_(weights), pieces_(std::move(pieces)) {
+      : PlainOperators(weights, graph.batch_norm), input_(input), graph_(graph), pieces_(std::move(pieces)) {
     std::vector<at::Tensor> labels;
     for (const Batch& piece : pieces_) {
       samples_ += piece.images.size(0);
@@ -117,7 +117,7 @@ class GraphRun final : public Operators {
     }
   }
 
-  // Operators.
+  using PlainOperators::Apply;
   at::Tensor Apply(const Layer& layer, const at::Tensor& x) override {
     const at::Tensor y =
         Differentiates() ? LayerFunction::apply(x, reinterpret_cast<int64_t>(this), layer.index) : Compute(layer, x);
@@ -125,38 +125,17 @@ class GraphRun final : public Operators {
     return y;
   }
 
-  at::Tensor Apply(const Norm& norm, const at::Tensor& x) override {
-    const at::Tensor weight = Get(norm.weight);
-    const at::Tensor bias = Get(norm.bias);
-    if (norm.kind == NormKind::kLayer) return at::layer_norm(x, {x.size(-1)}, weight, bias, norm.epsilon);
-    switch (graph_.batch_norm) {
-      case BatchNormUse::kIdentity:
-        return x;
-      case BatchNormUse::kRunning:
-        return at::batch_norm(x, weight, bias, at::zeros_like(weight), at::ones_like(weight), /*training=*/false, 0,
-                              norm.epsilon, false);
-      case BatchNormUse::kBatch:
-        break;
-    }
-    return at::batch_norm(x, weight, bias, {}, {}, /*training=*/true, 0, norm.epsilon, false);
-  }
-
   at::Tensor Apply(const Activation& activation, const at::Tensor& x) override {
     if (activation_patterns_) activation_patterns_->Add(activation.index, first_, x);
-    return activation.kind == ActivationKind::kRelu ? at::relu(x) : at::gelu(x, "none");
+    return PlainOperators::Apply(activation, x);
   }
 
+  // The layer's output, of plain tensors.
   at::Tensor Compute(const Layer& layer, const at::Tensor& x) {
-    const at::Tensor bias = layer.bias < 0 ? at::Tensor() : Get(layer.bias);
-    if (layer.kind == LayerKind::kLinear) return at::linear(x, Get(layer.weight), bias);
-    const auto convolve = [&](const at::Tensor& input, const at::Tensor& weight) {
-      return at::conv2d(input, weight, bias, {layer.stride, layer.stride}, {layer.padding, layer.padding});
-    };
-    if (!sums_in_double_) return convolve(x, Get(layer.weight));
-    return convolve(x.to(at::kDouble), Get(layer.weight).to(at::kDouble)).to(x.scalar_type());
+    if (!sums_in_double_ || layer.kind == LayerKind::kLinear) return PlainOperators::Apply(layer, x);
+    const at::Tensor bias = layer.bias < 0 ? at::Tensor() : Get(layer.bias).to(at::kDouble);
+    return ApplyLayer(layer, x.to(at::kDouble), Get(layer.weight).to(at::kDouble), bias).to(x.scalar_type());
   }
-
-  at::Tensor Get(int tensor) override { return weights_[static_cast<size_t>(tensor)]; }
 
   // Called by the layers in the backward direction; returns the gradient of the layer's input.
   at::Tensor LayerBackwardOf(const Layer& layer, const at::Tensor& x, const at::Tensor& y, const at::Tensor& delta) {
@@ -248,13 +227,12 @@ class GraphRun final : public Operators {
   template <typename Call>
   void Emit(Event event, Call call) {
     for (const Subscription* s : subscriptions_) {
-      if (s->events & event) call(*s->observer, PassRun{s->pass, input_.model, weights_, labels_, samples_});
+      if (s->events & event) call(*s->observer, PassRun{s->pass, input_.model, weights(), labels_, samples_});
     }
   }
 
   const PassInput& input_;
   GraphSpec graph_;
-  const Weights& weights_;
   std::vector<Batch> pieces_;
   at::Tensor labels_;
   at::ScalarType dtype_;
