@@ -63,33 +63,35 @@ class PlainStep {
   Weights weights_;
 };
 
-// Peak resident memory of `work` in a child process, in bytes, beyond what the child began with.
-int64_t PeakMemory(const std::function<void()>& work) {
+int64_t StatusBytes(const char* field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(field, 0) == 0) return std::stoll(line.substr(line.find(':') + 1)) * 1024;
+  }
+  return 0;
+}
+
+// Peak resident memory of one piece of work, in bytes, beyond what was there before it: in a fresh process, since this
+// one's allocator holds on to what earlier work has freed.
+int64_t PeakMemory(size_t subject, const std::string& work, int batch) {
   int ends[2];
   ZCB_CHECK(::pipe(ends) == 0);
   const pid_t pid = ::fork();
   if (pid == 0) {
-    at::set_num_threads(1);  // the parent's thread pool did not survive the fork
-    const auto field = [](const char* name) {
-      std::ifstream status("/proc/self/status");
-      for (std::string line; std::getline(status, line);) {
-        if (line.rfind(name, 0) == 0) return std::stoll(line.substr(line.find(':') + 1)) * 1024;
-      }
-      return 0LL;
-    };
-    const int64_t before = field("VmRSS");
-    work();
-    const int64_t peak = field("VmHWM") - before;
-    const ssize_t written = ::write(ends[1], &peak, sizeof(peak));
-    ::_exit(written == sizeof(peak) ? 0 : 1);
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::execl("/proc/self/exe", "bench_engine", "--batch", std::to_string(batch).c_str(), "--subject",
+            std::to_string(subject).c_str(), "--peak", work.c_str(), nullptr);
+    ::_exit(1);
   }
   ::close(ends[1]);
-  int64_t peak = 0;
-  const ssize_t got = ::read(ends[0], &peak, sizeof(peak));
+  std::string text;
+  char buffer[64];
+  for (ssize_t got; (got = ::read(ends[0], buffer, sizeof(buffer))) > 0;) text.append(buffer, static_cast<size_t>(got));
   ::close(ends[0]);
   int status = 0;
   ::waitpid(pid, &status, 0);
-  return got == sizeof(peak) ? peak : -1;
+  ZCB_CHECK(status == 0 && !text.empty());
+  return std::stoll(text);
 }
 
 double Median(std::vector<double> values) {
@@ -104,15 +106,19 @@ struct Subject {
   const char* task;
 };
 
+constexpr Subject kSubjects[] = {{"NAS-Bench-201", "nasbench201", "3_33_133", "cifar10"},
+                                 {"AutoFormer-S", "autoformer_small", "13-384-6657555667767-0101222222212", "cifar10"}};
+
 // Everything of one subject, alive while the benchmarks run.
 class Bench {
  public:
-  Bench(const Subject& subject, int batch_size, int rounds)
-      : subject_(subject),
+  Bench(size_t index, int batch_size, int rounds)
+      : index_(index),
+        subject_(kSubjects[index]),
         batch_size_(batch_size),
         rounds_(rounds),
-        cell_(FindCell(subject.space, subject.task, batch_size).value()),
-        model_(BuildModel(subject.architecture, cell_).value()),
+        cell_(FindCell(subject_.space, subject_.task, batch_size).value()),
+        model_(BuildModel(subject_.architecture, cell_).value()),
         source_(0),
         drawn_(source_.Default(*model_)) {
     batch_ = {at::empty({batch_size, 3, cell_.height, cell_.width}, at::kFloat),
@@ -138,6 +144,17 @@ class Bench {
     for (const ProxyText& proxy : all_) Add("alone: " + proxy.name, [this, proxy] { Run({proxy}); });
   }
 
+  // Does one piece of work and returns its peak memory.
+  int64_t PeakOf(const std::string& work) const {
+    const int64_t before = StatusBytes("VmRSS");
+    if (work == "all") {
+      Run(all_);
+    } else {
+      Plain(work == "pieces" ? batch_size_ / kMicroBatch : 1);
+    }
+    return StatusBytes("VmHWM") - before;
+  }
+
   // After the benchmarks: prints the table in units and measures memory.
   nlohmann::ordered_json Report(const std::map<std::string, std::vector<double>>& seconds) const {
     const auto median = [&](const std::string& item) { return Median(seconds.at(NameOf(item))); };
@@ -160,10 +177,10 @@ class Bench {
                 sum / together);
     result["sum_alone"] = {{"seconds", sum}, {"units", sum / unit}, {"ratio", sum / together}};
 
-    int64_t plain = PeakMemory([this] { Plain(1); });
-    if (!model_->couples_samples()) plain = std::min(plain, PeakMemory([this] { Plain(batch_size_ / kMicroBatch); }));
-    const int64_t engine = PeakMemory([this] { Run(all_); });
-    std::printf("  peak memory (one thread): all proxies %.0f MiB, plain step %.0f MiB, ratio %.2f\n",
+    int64_t plain = PeakMemory(index_, "plain", batch_size_);
+    if (!model_->couples_samples()) plain = std::min(plain, PeakMemory(index_, "pieces", batch_size_));
+    const int64_t engine = PeakMemory(index_, "all", batch_size_);
+    std::printf("  peak memory: all proxies %.0f MiB, plain step %.0f MiB, ratio %.2f\n",
                 static_cast<double>(engine) / 1048576, static_cast<double>(plain) / 1048576,
                 static_cast<double>(engine) / static_cast<double>(plain));
     result["peak_memory"] = {{"all_bytes", engine}, {"plain_bytes", plain}};
@@ -196,6 +213,7 @@ class Bench {
     ZCB_CHECK(RunPasses(Input(), {{spec, events, &nobody}}).ok());
   }
 
+  size_t index_;
   Subject subject_;
   int batch_size_;
   int rounds_;
@@ -230,29 +248,34 @@ int main(int argc, char** argv) {
   int batch = 64;
   int rounds = 3;
   std::string json;
+  std::string peak;  // for PeakMemory alone
+  size_t subject = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     if (flag == "--json") json = argv[i + 1];
     if (flag == "--batch") batch = std::atoi(argv[i + 1]);
     if (flag == "--rounds") rounds = std::atoi(argv[i + 1]);
+    if (flag == "--peak") peak = argv[i + 1];
+    if (flag == "--subject") subject = static_cast<size_t>(std::atoi(argv[i + 1]));
   }
   if (batch < 8 || batch % 8 != 0 || rounds < 1) {
     std::fprintf(stderr, "bench_engine: --batch must be a multiple of 8, --rounds at least 1\n");
     return 2;
+  }
+  at::set_num_threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  if (!peak.empty()) {
+    std::printf("%lld\n", static_cast<long long>(zcbench::Bench(subject, batch, 1).PeakOf(peak)));
+    return 0;
   }
   // Repetitions of different items in random order, so that what else the machine does touches all alike.
   std::string interleave = "--benchmark_enable_random_interleaving=true";
   char* arguments[] = {argv[0], interleave.data(), nullptr};
   int count = 2;
   benchmark::Initialize(&count, arguments);
-  at::set_num_threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
 
   std::vector<std::unique_ptr<zcbench::Bench>> benches;
-  benches.push_back(std::make_unique<zcbench::Bench>(
-      zcbench::Subject{"NAS-Bench-201", "nasbench201", "3_33_133", "cifar10"}, batch, rounds));
-  benches.push_back(std::make_unique<zcbench::Bench>(
-      zcbench::Subject{"AutoFormer-S", "autoformer_small", "13-384-6657555667767-0101222222212", "cifar10"}, batch,
-      rounds));
+  for (size_t i = 0; i < std::size(zcbench::kSubjects); ++i)
+    benches.push_back(std::make_unique<zcbench::Bench>(i, batch, rounds));
   for (const auto& bench : benches) bench->Register();
   zcbench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);
