@@ -1,7 +1,10 @@
 #include "nas/space.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "nas/scanner.h"
@@ -51,6 +54,21 @@ absl::StatusOr<std::string> SampleSequence::At(uint64_t i) {
     drawn_.push_back(std::move(architecture));
   }
   return drawn_[i];
+}
+
+absl::StatusOr<std::vector<std::string>> ReadArchitectures(const Space& space, std::istream& in,
+                                                           const std::string& name) {
+  std::vector<std::string> architectures;
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    absl::StripAsciiWhitespace(&line);
+    if (line.empty()) continue;
+    absl::StatusOr<std::string> architecture = space.Parse(line);
+    if (!architecture.ok()) return Annotate(architecture.status(), absl::StrCat(name, ":", number));
+    architectures.push_back(*std::move(architecture));
+  }
+  if (architectures.empty()) return absl::InvalidArgumentError(absl::StrCat(name, " holds no architecture"));
+  return architectures;
 }
 
 }  // namespace zcbench

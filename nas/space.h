@@ -7,6 +7,7 @@
 #define ZCBENCH_NAS_SPACE_H_
 
 #include <cstdint>
+#include <istream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -97,6 +98,11 @@ class SampleSequence {
   std::vector<std::string> drawn_;
   std::unordered_set<std::string> seen_;
 };
+
+// One architecture a line, in any notation of the space; empty lines are skipped. Canonical strings come back. `name`
+// is what errors call the file; they name the line.
+absl::StatusOr<std::vector<std::string>> ReadArchitectures(const Space& space, std::istream& in,
+                                                           const std::string& name);
 
 }  // namespace zcbench
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "base/status_matchers.h"
 
@@ -14,6 +15,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
@@ -302,6 +304,25 @@ TEST(FindCellTest, WrongNamesAndNumbersAreNamed) {
     EXPECT_THAT(FindCell("nasbench201", "cifar10", images),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(std::to_string(images))));
   }
+}
+
+TEST(ReadArchitecturesTest, ArchitecturesAreReadInAnyNotation) {
+  const absl::StatusOr<const SpaceDefinition*> space = FindSpace("nasbench201");
+  ASSERT_THAT(space, IsOk());
+  std::istringstream in("3_33_133\r\n\n  nb201/0_00_001  \n|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|\n");
+  EXPECT_THAT(ReadArchitectures(*(*space)->space, in, "list.txt"),
+              IsOkAndHolds(ElementsAre("3_33_133", "0_00_001", "3_00_000")));
+}
+
+TEST(ReadArchitecturesTest, AWrongArchitectureIsNamedWithItsLine) {
+  const absl::StatusOr<const SpaceDefinition*> space = FindSpace("nasbench201");
+  ASSERT_THAT(space, IsOk());
+  std::istringstream wrong("3_33_133\n\n3_33_139\n");
+  EXPECT_THAT(ReadArchitectures(*(*space)->space, wrong, "list.txt"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("list.txt:3: ")));
+  std::istringstream empty("\n\n");
+  EXPECT_THAT(ReadArchitectures(*(*space)->space, empty, "list.txt"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("list.txt holds no architecture")));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -66,21 +65,6 @@ absl::StatusOr<int64_t> ParseJobId(const std::string& text) {
         absl::StrCat("`", text, "` is no job: give its number (see: zcbench list jobs), or `last`"));
   }
   return id;
-}
-
-absl::StatusOr<std::vector<std::string>> ReadArchitectures(const Space& space, std::istream& in,
-                                                           const std::string& name) {
-  std::vector<std::string> architectures;
-  std::string line;
-  for (int number = 1; std::getline(in, line); ++number) {
-    absl::StripAsciiWhitespace(&line);
-    if (line.empty()) continue;
-    absl::StatusOr<std::string> architecture = space.Parse(line);
-    if (!architecture.ok()) return Annotate(architecture.status(), absl::StrCat(name, ":", number));
-    architectures.push_back(*std::move(architecture));
-  }
-  if (architectures.empty()) return absl::InvalidArgumentError(absl::StrCat(name, " holds no architecture"));
-  return architectures;
 }
 
 }  // namespace zcbench

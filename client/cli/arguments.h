@@ -3,13 +3,11 @@
 #define ZCBENCH_CLIENT_CLI_ARGUMENTS_H_
 
 #include <cstdint>
-#include <istream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "nas/space.h"
 
 namespace zcbench {
 
@@ -21,11 +19,6 @@ absl::StatusOr<std::vector<std::string>> ParseProxies(std::string_view text);
 
 // A job's number; 0 (the newest) for `last` and for nothing.
 absl::StatusOr<int64_t> ParseJobId(const std::string& text);
-
-// One architecture a line, in any notation of the space; empty lines are skipped. Canonical strings come back. `name`
-// is what errors call the file; they name the line.
-absl::StatusOr<std::vector<std::string>> ReadArchitectures(const Space& space, std::istream& in,
-                                                           const std::string& name);
 
 }  // namespace zcbench
 

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 #include "base/status_matchers.h"
 
 namespace zcbench {
@@ -55,24 +53,6 @@ TEST(ArgumentsTest, LastAndNothingAreTheNewestJob) {
   EXPECT_THAT(ParseJobId("17"), IsOkAndHolds(17));
   for (const char* text : {"0", "-3", "newest", "1.5"})
     EXPECT_THAT(ParseJobId(text), StatusIs(kInvalid, HasSubstr(text)));
-}
-
-TEST(ArgumentsTest, ArchitecturesAreReadInAnyNotation) {
-  const absl::StatusOr<const SpaceDefinition*> space = FindSpace("nasbench201");
-  ASSERT_THAT(space, IsOk());
-  std::istringstream in("3_33_133\r\n\n  nb201/0_00_001  \n|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|\n");
-  EXPECT_THAT(ReadArchitectures(*(*space)->space, in, "list.txt"),
-              IsOkAndHolds(ElementsAre("3_33_133", "0_00_001", "3_00_000")));
-}
-
-TEST(ArgumentsTest, AWrongArchitectureIsNamedWithItsLine) {
-  const absl::StatusOr<const SpaceDefinition*> space = FindSpace("nasbench201");
-  ASSERT_THAT(space, IsOk());
-  std::istringstream wrong("3_33_133\n\n3_33_139\n");
-  EXPECT_THAT(ReadArchitectures(*(*space)->space, wrong, "list.txt"), StatusIs(kInvalid, HasSubstr("list.txt:3: ")));
-  std::istringstream empty("\n\n");
-  EXPECT_THAT(ReadArchitectures(*(*space)->space, empty, "list.txt"),
-              StatusIs(kInvalid, HasSubstr("list.txt holds no architecture")));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "base/nearest.h"
 #include "base/status_macros.h"
@@ -76,9 +78,12 @@ absl::StatusOr<ProbeBatch> GetProbeBatch(const ScoreArguments& arguments, const 
   if (arguments.input == "noise") return NoiseBatch(task, cell, arguments.seed);
   std::unique_ptr<DataSet> data;
   if (!arguments.images_folder.empty()) {
-    // The task's own files, or any folder of JPEGs.
+    // The task's own files, or any folder of JPEGs; what is neither is a damaged data set.
     auto own = OpenDataSet(task, arguments.images_folder);
-    if (!own.ok() && task.format != DataSetFormat::kImageFolders) own = OpenImages(task, arguments.images_folder);
+    if (!own.ok()) {
+      auto any = OpenImages(task, arguments.images_folder);
+      if (any.ok()) own = std::move(any);
+    }
     ZCB_ASSIGN_OR_RETURN(data, std::move(own));
   } else if (task.shipped) {
     ZCB_ASSIGN_OR_RETURN(data, OpenShippedDataSet(task));
@@ -90,22 +95,19 @@ absl::StatusOr<ProbeBatch> GetProbeBatch(const ScoreArguments& arguments, const 
   return MakeProbeBatch(*data, task, cell, arguments.seed);
 }
 
-absl::StatusOr<std::vector<std::string>> ReadArchitectures(const ScoreArguments& arguments, const Space& space) {
-  std::vector<std::string> texts = arguments.architectures;
-  if (!arguments.architectures_file.empty()) {
-    ZCB_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments.architectures_file));
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-      if (!line.empty()) texts.push_back(line);
-    }
-  }
-  if (texts.empty()) return absl::InvalidArgumentError("no architecture was given");
+// Those of the command line, then those of the file.
+absl::StatusOr<std::vector<std::string>> Architectures(const ScoreArguments& arguments, const Space& space) {
+  std::istringstream texts(absl::StrJoin(arguments.architectures, "\n"));
   std::vector<std::string> architectures;
-  for (const std::string& text : texts) {
-    auto parsed = space.Parse(text);
-    if (!parsed.ok()) return Annotate(parsed.status(), absl::StrCat("architecture `", text, "`"));
-    architectures.push_back(*std::move(parsed));
+  if (!arguments.architectures.empty() || arguments.architectures_file.empty()) {
+    ZCB_ASSIGN_OR_RETURN(architectures, ReadArchitectures(space, texts, "architecture"));
   }
+  if (arguments.architectures_file.empty()) return architectures;
+  ZCB_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(arguments.architectures_file));
+  std::istringstream lines(bytes);
+  ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> listed,
+                       ReadArchitectures(space, lines, arguments.architectures_file));
+  architectures.insert(architectures.end(), listed.begin(), listed.end());
   return architectures;
 }
 
@@ -126,6 +128,15 @@ absl::StatusOr<std::vector<std::string>> ProxyTexts(const std::string& list, con
     texts.push_back(PrintProxyText(proxy));
   }
   return texts;
+}
+
+// Whether one of the proxies (texts of ProxyTexts) looks at images or labels.
+bool ReadImages(const std::vector<std::string>& proxies, const ScorerDescription& description) {
+  return std::any_of(description.proxies.begin(), description.proxies.end(), [&](const ProxyDescription& held) {
+    return (held.reads_images || held.reads_labels) &&
+           std::any_of(proxies.begin(), proxies.end(),
+                       [&](const std::string& text) { return text.substr(0, text.find('(')) == held.name; });
+  });
 }
 
 std::string_view Word(ScoreOutcome outcome) {
@@ -179,19 +190,15 @@ absl::Status Score(const ScoreArguments& arguments, const EngineOptions& options
   ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const space, FindSpace(arguments.space));
   ZCB_ASSIGN_OR_RETURN(const Task* const task, task_registry().Find(arguments.task));
   ZCB_ASSIGN_OR_RETURN(Cell cell, FindCell(space->name, arguments.task, arguments.batch));
-  ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> architectures, ReadArchitectures(arguments, *space->space));
+  ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> architectures, Architectures(arguments, *space->space));
   ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(options));
   const ScorerDescription description = engine->Describe();
   ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> proxies, ProxyTexts(arguments.proxies, description));
 
   std::optional<ProbeBatch> batch;
-  for (const std::string& text : proxies) {
-    ZCB_ASSIGN_OR_RETURN(const ProxyText proxy, ParseProxyText(text));
-    for (const ProxyDescription& held : description.proxies) {
-      if (held.name != proxy.name || !(held.reads_images || held.reads_labels) || batch) continue;
-      ZCB_ASSIGN_OR_RETURN(batch, GetProbeBatch(arguments, *task, cell));
-      if (!arguments.probe_batch_file.empty() && arguments.batch == 0) cell.images = batch->images;
-    }
+  if (ReadImages(proxies, description)) {
+    ZCB_ASSIGN_OR_RETURN(batch, GetProbeBatch(arguments, *task, cell));
+    if (!arguments.probe_batch_file.empty() && arguments.batch == 0) cell.images = batch->images;
   }
   Printer printer(arguments.format, arguments.seed);
   for (const std::string& architecture : architectures) {
@@ -332,10 +339,8 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   // On a machine that others use too, OpenMP's threads that spin while they wait for each other cost ten times what
-  // they save. The library reads its policy when it is loaded, so the program starts once more with it set; whoever has
-  // set it keeps it.
-  if (::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0) == 0 && std::getenv("ZCB_WAIT_POLICY_SET") == nullptr) {
-    ::setenv("ZCB_WAIT_POLICY_SET", "1", 1);
+  // they save. The library reads its policy when it is loaded, so the program starts once more with it set.
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr && ::setenv("OMP_WAIT_POLICY", "passive", 0) == 0) {
     ::execv("/proc/self/exe", argv);
   }
   return zcbench::Main(argc, argv);
