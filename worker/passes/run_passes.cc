@@ -325,10 +325,12 @@ int PiecesOf(const Model& model, int64_t samples) {
 
 absl::StatusOr<std::vector<double>> RunPasses(const PassInput& input, const std::vector<Subscription>& subscriptions) {
   std::map<RunKey, std::vector<size_t>> runs;
+  std::vector<const PassDefinition*> passes;  // of the subscriptions
   for (size_t i = 0; i < subscriptions.size(); ++i) {
     ZCB_ASSIGN_OR_RETURN(const PassDefinition* const pass, pass_registry().Find(subscriptions[i].pass.pass));
     ZCB_ASSIGN_OR_RETURN(const RunKey key, KeyOf(input, *pass, subscriptions[i].pass));
     runs[key].push_back(i);
+    passes.push_back(pass);
   }
 
   std::vector<double> seconds(subscriptions.size(), 0.0);
@@ -350,8 +352,7 @@ absl::StatusOr<std::vector<double>> RunPasses(const PassInput& input, const std:
       pieces = key.given_parts ? input.parts : Cut(input.batch, key.pieces);
     }
     GraphRun run(input, key.graph, weights, std::move(pieces));
-    for (const size_t i : members)
-      run.Add(subscriptions[i], (*pass_registry().Find(subscriptions[i].pass.pass))->backward);
+    for (const size_t i : members) run.Add(subscriptions[i], passes[i]->backward);
     run.Run();
     const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (const size_t i : members) seconds[i] += elapsed / static_cast<double>(members.size());
