@@ -16,6 +16,8 @@ absl::StatusOr<Cell> FindCell(std::string_view space, std::string_view task, int
   const int size = found_space->space->input_size(*found_task);
   return Cell{.space = found_space->name,
               .task = found_task->name,
+              .kind = found_task->kind,
+              .channels = found_task->kind == TaskKind::kJigsaw ? 27 : 3,
               .height = size,
               .width = size,
               .classes = found_task->classes,

@@ -16,16 +16,28 @@ namespace zcbench {
 // How the files of a data set are laid out, i.e. which reader of nas/data makes its probe batches.
 enum class DataSetFormat { kCifar10Binary, kCifar100Binary, kImageFolders };
 
+// What a network answers and what it is told about it: decides its head, its targets and its loss. The losses are those
+// that NAS-Bench-Suite-Zero used for proxies.
+enum class TaskKind {
+  kClassification,      // logits [N, classes]; class numbers; mean cross-entropy
+  kSoftClassification,  // logits [N, classes]; probabilities [N, classes]; mean of -sum_c t_c ln(softmax_c + 1e-5)
+  kJigsaw,              // nine tiles; logits [N, classes] of the permutation; class numbers; mean cross-entropy
+  kRegression,          // [N, classes]; standardised numbers [N, classes]; mean squared error over all elements
+  kSegmentation,        // logits [N, classes, H, W]; class numbers [N, H, W]; cross-entropy, mean over all pixels
+  kImage,               // [N, classes, H, W], classes = channels; numbers of that shape; mean absolute error
+};
+
 struct Task {
   std::string name;     // "cifar10"
   std::string summary;  // one line for `zcbench list tasks`
   DataSetFormat format;
-  int classes;
-  int native_size;                            // pixels a side when all images have one size, else 0
-  int probe_images;                           // images of a probe batch unless a job says otherwise
-  std::array<float, 3> mean;                  // per channel, of pixels scaled to [0, 1]
-  std::array<float, 3> standard_deviation;    // likewise
-  bool shipped = false;                       // the images come with zcbench
+  int classes;                              // width of the output: classes, numbers or channels
+  int native_size;                          // pixels a side when all images have one size, else 0
+  int probe_images;                         // images of a probe batch unless a job says otherwise
+  std::array<float, 3> mean;                // per channel, of pixels scaled to [0, 1]
+  std::array<float, 3> standard_deviation;  // likewise
+  bool shipped = false;                     // the images come with zcbench
+  TaskKind kind = TaskKind::kClassification;
   std::vector<std::string> class_names = {};  // the folders of kImageFolders, sorted; empty: any `classes` folders
 };
 
@@ -36,8 +48,9 @@ const Registry<Task>& task_registry();
 struct Cell {
   std::string space;
   std::string task;
-  int channels = 3;
-  int height = 0;  // pixels
+  TaskKind kind = TaskKind::kClassification;
+  int channels = 3;  // 27 for kJigsaw: nine tiles of three
+  int height = 0;    // pixels
   int width = 0;
   int classes = 0;
   int images = 0;  // of the probe batch

@@ -43,12 +43,16 @@ absl::StatusOr<std::unique_ptr<Model>> BuildFixtureModel(const nlohmann::json& f
     const Cell task_cell{
         .space = "nasbench201", .task = "fixture", .height = side, .width = side, .classes = classes, .images = 16};
     ZCB_ASSIGN_OR_RETURN(const int64_t flops, nasbench201->space->Flops(parts[1], task_cell));
-    return MakeNasbench201Model(cell, classes, flops);
+    std::unique_ptr<Model> model = MakeNasbench201Model(cell, classes);
+    model->SetCounts(flops, {});
+    return model;
   }
   if (space == "vit") {
     ZCB_ASSIGN_OR_RETURN(const AutoformerSubnet subnet, DecodeAutoformer(parts[1]));
     const AutoformerInput input{file.at("config").at("img"), file.at("config").at("patch")};
-    return MakeAutoformerModel(subnet, input, classes);
+    std::unique_ptr<Model> model = MakeAutoformerModel(subnet, input, classes);
+    model->SetCounts(AutoformerComplexity(subnet, input, classes), {});
+    return model;
   }
   return absl::UnimplementedError(absl::StrCat("fixture of space ", space));
 }

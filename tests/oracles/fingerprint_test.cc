@@ -52,7 +52,10 @@ at::Tensor FillTensor(const TensorSpec& spec) {
       const double fan_in = static_cast<double>(spec.numel() / spec.shape[0]);
       return Fill(spec.shape, signed_uniform(1, std::sqrt(6 / fan_in)));
     }
+    case TensorRole::kTransposedWeight:
+      return Fill(spec.shape, signed_uniform(1, std::sqrt(6 / static_cast<double>(spec.shape[0] * 9))));
     case TensorRole::kLayerBias:
+    case TensorRole::kTransposedBias:
       return Fill(spec.shape, [](uint64_t i) { return 0.01 * std::cos(static_cast<double>(i)); });
     case TensorRole::kNormWeight:
       return Fill(spec.shape, [](uint64_t i) { return 1 + 0.1 * std::sin(static_cast<double>(i)); });

@@ -30,31 +30,31 @@ struct Block {
 class AutoformerModel final : public Model {
  public:
   AutoformerModel(const AutoformerSubnet& subnet, const AutoformerInput& input, int classes)
-      : Model(classes, /*is_transformer=*/true),
-        side_(input.image / input.patch),
-        flops_(AutoformerComplexity(subnet, input, classes)) {
+      : Model(classes, /*is_transformer=*/true), side_(input.image / input.patch) {
     const int64_t width = subnet.embed;
     positions_ =
         AddTensor("pos_embed", {1, input.patches() + 1, width}, TensorRole::kEmbedding, Initialisation::kNormal);
     class_token_ = AddTensor("cls_token", {1, 1, width}, TensorRole::kEmbedding, Initialisation::kNormal);
-    patch_ = AddConvolution("patch_embed", 3, width, input.patch, input.patch, 0, /*bias=*/true);
+    patch_ = AddConvolution("patch_embed",
+                            {.in = 3, .out = width, .kernel = input.patch, .stride = input.patch, .bias = true});
     for (int i = 0; i < subnet.depth(); ++i) AddBlock(i, width, subnet.heads[i], subnet.hidden(i));
     norm_ = AddNorm("norm", NormKind::kLayer, width);
     head_ = AddLinear("head", width, classes, Initialisation::kNormal, Initialisation::kZeros);
     IndexDistances();
   }
 
-  int64_t flops() const override { return flops_; }
-
   at::Tensor Forward(Operators& ops, const at::Tensor& images) const override {
     at::Tensor x = ops.Apply(patch_, images).flatten(2).transpose(1, 2);
     x = at::cat({ops.Get(class_token_).expand({x.size(0), -1, -1}), x}, 1) + ops.Get(positions_);
     for (const Block& block : blocks_) {
       x = x + Attend(ops, block, ops.Apply(block.norm1, x));
+      ops.At(Point::kFeature, x);
       x = x + ops.Apply(block.fc2, ops.Apply(block.gelu, ops.Apply(block.fc1, ops.Apply(block.norm2, x))));
+      ops.At(Point::kFeature, x);
     }
-    x = ops.Apply(norm_, x).slice(1, 1).mean(1);
-    return ops.Apply(head_, x);
+    x = ops.Apply(norm_, x);
+    ops.At(Point::kLast, x);
+    return ops.Apply(head_, x.slice(1, 1).mean(1));
   }
 
  private:
@@ -70,7 +70,7 @@ class AutoformerModel final : public Model {
     block.norm1 = AddNorm(name + "ln1", NormKind::kLayer, width);
     block.norm2 = AddNorm(name + "ln2", NormKind::kLayer, width);
     block.fc1 = AddLinear(name + "fc1", width, hidden, Initialisation::kNormal, Initialisation::kZeros);
-    block.gelu = AddActivation(name + "gelu", ActivationKind::kGelu);
+    block.gelu = AddActivation(name + "gelu", ActivationKind::kGelu, i);
     block.fc2 = AddLinear(name + "fc2", hidden, width, Initialisation::kNormal, Initialisation::kZeros);
     blocks_.push_back(std::move(block));
   }
@@ -147,7 +147,6 @@ class AutoformerModel final : public Model {
   }
 
   int64_t side_;  // patches a side
-  int64_t flops_;
   int positions_;
   int class_token_;
   Layer patch_;

@@ -1,6 +1,9 @@
 #include "worker/models/model.h"
 
+#include <utility>
+
 #include "base/status_macros.h"
+#include "nas/space.h"
 
 namespace zcbench {
 
@@ -17,29 +20,35 @@ int64_t Model::params() const {
 }
 
 int Model::AddTensor(std::string name, std::vector<int64_t> shape, TensorRole role, Initialisation initialisation,
-                     int64_t fan_in) {
-  tensors_.push_back({std::move(name), std::move(shape), role, initialisation, fan_in});
+                     int64_t fan_in, int64_t fan_out) {
+  tensors_.push_back({std::move(name), std::move(shape), role, initialisation, fan_in, fan_out});
   return static_cast<int>(tensors_.size()) - 1;
 }
 
-Layer Model::AddConvolution(const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t stride,
-                            int64_t padding, bool bias) {
+Layer Model::AddConvolution(const std::string& name, const Convolution& shape) {
   Layer layer{.index = static_cast<int>(layers_.size()), .name = name, .kind = LayerKind::kConvolution, .weight = 0};
-  const int64_t fan_in = in * kernel * kernel;
-  layer.weight =
-      AddTensor(name + ".weight", {out, in, kernel, kernel}, TensorRole::kLayerWeight, Initialisation::kFanIn, fan_in);
-  if (bias) layer.bias = AddTensor(name + ".bias", {out}, TensorRole::kLayerBias, Initialisation::kFanIn, fan_in);
-  layer.in = in;
-  layer.out = out;
-  layer.stride = stride;
-  layer.padding = padding;
+  const int64_t in = shape.in / shape.groups;
+  const int64_t area = shape.kernel * shape.kernel;
+  const int64_t fan_out = shape.out / shape.groups * area;
+  layer.weight = AddTensor(name + ".weight", {shape.out, in, shape.kernel, shape.kernel}, TensorRole::kLayerWeight,
+                           shape.initialisation, in * area, fan_out);
+  if (shape.bias) {
+    layer.bias = AddTensor(name + ".bias", {shape.out}, TensorRole::kLayerBias, Initialisation::kFanIn, in * area);
+  }
+  layer.in = shape.in;
+  layer.out = shape.out;
+  layer.kernel = shape.kernel;
+  layer.stride = shape.stride;
+  layer.padding = shape.padding;
+  layer.dilation = shape.dilation;
+  layer.groups = shape.groups;
   layers_.push_back(layer);
   return layer;
 }
 
 Layer Model::AddLinear(const std::string& name, int64_t in, int64_t out, Initialisation weight, Initialisation bias) {
   Layer layer{.index = static_cast<int>(layers_.size()), .name = name, .kind = LayerKind::kLinear, .weight = 0};
-  layer.weight = AddTensor(name + ".weight", {out, in}, TensorRole::kLayerWeight, weight, in);
+  layer.weight = AddTensor(name + ".weight", {out, in}, TensorRole::kLayerWeight, weight, in, out);
   layer.bias = AddTensor(name + ".bias", {out}, TensorRole::kLayerBias, bias, in);
   layer.in = in;
   layer.out = out;
@@ -47,22 +56,43 @@ Layer Model::AddLinear(const std::string& name, int64_t in, int64_t out, Initial
   return layer;
 }
 
-Norm Model::AddNorm(const std::string& name, NormKind kind, int64_t width) {
+TransposedConvolution Model::AddTransposedConvolution(const std::string& name, int64_t in, int64_t out) {
+  TransposedConvolution layer{.name = name, .weight = 0, .bias = 0};
+  // The fan-in of PyTorch's initialisation is that of the stored layout.
+  layer.weight =
+      AddTensor(name + ".weight", {in, out, 3, 3}, TensorRole::kTransposedWeight, Initialisation::kFanIn, out * 9);
+  layer.bias = AddTensor(name + ".bias", {out}, TensorRole::kTransposedBias, Initialisation::kFanIn, out * 9);
+  return layer;
+}
+
+Norm Model::AddNorm(const std::string& name, NormKind kind, int64_t width, double epsilon, double momentum) {
   if (kind == NormKind::kBatch) couples_samples_ = true;
-  Norm norm{.name = name, .kind = kind, .weight = 0, .bias = 0};
+  Norm norm{.index = static_cast<int>(norms_.size()),
+            .name = name,
+            .kind = kind,
+            .weight = 0,
+            .bias = 0,
+            .epsilon = epsilon,
+            .momentum = momentum};
   norm.weight = AddTensor(name + ".weight", {width}, TensorRole::kNormWeight, Initialisation::kOnes);
   norm.bias = AddTensor(name + ".bias", {width}, TensorRole::kNormBias, Initialisation::kZeros);
+  norms_.push_back(norm);
   return norm;
 }
 
-Activation Model::AddActivation(const std::string& name, ActivationKind kind) {
-  activations_.push_back({static_cast<int>(activations_.size()), name, kind});
+Activation Model::AddActivation(const std::string& name, ActivationKind kind, int cell) {
+  activations_.push_back({static_cast<int>(activations_.size()), name, kind, cell});
   return activations_.back();
 }
 
 absl::StatusOr<std::unique_ptr<Model>> BuildModel(std::string_view architecture, const Cell& cell) {
   ZCB_ASSIGN_OR_RETURN(const ModelDefinition* const definition, model_registry().Find(cell.space));
-  return definition->build(architecture, cell);
+  ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, definition->build(architecture, cell));
+  ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const space, FindSpace(cell.space));
+  ZCB_ASSIGN_OR_RETURN(const int64_t flops, space->space->Flops(architecture, cell));
+  ZCB_ASSIGN_OR_RETURN(std::vector<NamedCount> macs, space->space->Macs(architecture, cell));
+  model->SetCounts(flops, std::move(macs));
+  return model;
 }
 
 }  // namespace zcbench

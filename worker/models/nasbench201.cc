@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "nas/space.h"
 
 namespace zcbench {
 namespace {
@@ -19,7 +18,9 @@ struct ConvolutionEdge {
   Norm norm;
 
   at::Tensor operator()(Operators& ops, const at::Tensor& x) const {
-    return ops.Apply(norm, ops.Apply(convolution, ops.Apply(relu, x)));
+    const at::Tensor y = ops.Apply(norm, ops.Apply(convolution, ops.Apply(relu, x)));
+    ops.Modules(y, 2);  // ReLUConvBN and its Sequential
+    return y;
   }
 };
 
@@ -33,10 +34,9 @@ struct Stage {
 
 class Nasbench201Model final : public Model {
  public:
-  Nasbench201Model(const Nasbench201Cell& cell, int classes, int64_t flops)
-      : Model(classes, /*is_transformer=*/false), cell_(cell), flops_(flops) {
+  Nasbench201Model(const Nasbench201Cell& cell, int classes) : Model(classes, /*is_transformer=*/false), cell_(cell) {
     int64_t width = 16;
-    stem_ = AddConvolution("stem.conv", 3, width, 3, 1, 1);
+    stem_ = AddConvolution("stem.conv", {.in = 3, .out = width, .kernel = 3, .padding = 1});
     stem_norm_ = AddNorm("stem.bn", NormKind::kBatch, width);
     for (int stage = 0; stage < kStages; ++stage) {
       if (stage > 0) {
@@ -46,24 +46,31 @@ class Nasbench201Model final : public Model {
       for (int i = 0; i < kCellsPerStage; ++i) AddCell(width);
     }
     last_norm_ = AddNorm("lastact.bn", NormKind::kBatch, width);
-    last_relu_ = AddActivation("lastact.relu", ActivationKind::kRelu);
+    last_relu_ = AddActivation("lastact.relu", ActivationKind::kRelu, static_cast<int>(stages_.size()));
     classifier_ = AddLinear("classifier", width, classes, Initialisation::kFanIn, Initialisation::kFanIn);
   }
 
-  int64_t flops() const override { return flops_; }
-
   at::Tensor Forward(Operators& ops, const at::Tensor& images) const override {
     at::Tensor x = ops.Apply(stem_norm_, ops.Apply(stem_, images));
-    for (const Stage& stage : stages_) x = stage.shortcut ? Reduce(ops, stage, x) : RunCell(ops, stage, x);
+    ops.Modules(x, 1);  // Sequential
+    ops.At(Point::kFeature, x);
+    for (const Stage& stage : stages_) {
+      x = stage.shortcut ? Reduce(ops, stage, x) : RunCell(ops, stage, x);
+      ops.Modules(x, 1);  // InferCell, ResNetBasicblock
+      ops.At(Point::kFeature, x);
+    }
     x = ops.Apply(last_relu_, ops.Apply(last_norm_, x));
+    ops.Modules(x, 1);  // Sequential
+    ops.At(Point::kLast, x);
     return ops.Apply(classifier_, x.mean(at::IntArrayRef{2, 3}));
   }
 
  private:
   ConvolutionEdge AddEdge(const std::string& relu, const std::string& convolution, const std::string& norm, int64_t in,
                           int64_t out, int64_t kernel, int64_t stride) {
-    const Activation activation = AddActivation(relu, ActivationKind::kRelu);
-    const Layer layer = AddConvolution(convolution, in, out, kernel, stride, kernel / 2);
+    const Activation activation = AddActivation(relu, ActivationKind::kRelu, static_cast<int>(stages_.size()));
+    const Layer layer =
+        AddConvolution(convolution, {.in = in, .out = out, .kernel = kernel, .stride = stride, .padding = kernel / 2});
     return {activation, layer, AddNorm(norm, NormKind::kBatch, out)};
   }
 
@@ -84,7 +91,7 @@ class Nasbench201Model final : public Model {
     Stage stage;
     stage.reduce_a = AddEdge(name + ".relu_a", name + ".conv_a", name + ".bn_a", width, 2 * width, 3, 2);
     stage.reduce_b = AddEdge(name + ".relu_b", name + ".conv_b", name + ".bn_b", 2 * width, 2 * width, 3, 1);
-    stage.shortcut = AddConvolution(name + ".shortcut.conv", width, 2 * width, 1, 1, 0);
+    stage.shortcut = AddConvolution(name + ".shortcut.conv", {.in = width, .out = 2 * width});
     stages_.push_back(std::move(stage));
   }
 
@@ -99,6 +106,9 @@ class Nasbench201Model final : public Model {
           value = (*stage.edges[e])(ops, value);
         } else if (cell_[e] == Nasbench201Op::kAvgPool3x3) {
           value = at::avg_pool2d(value, 3, 1, 1, /*ceil_mode=*/false, /*count_include_pad=*/false);
+          ops.Modules(value, 2);  // POOLING and its AvgPool2d
+        } else {
+          ops.Modules(value, 1);  // Identity
         }
         nodes[to] = nodes[to].defined() ? nodes[to] + value : value;
       }
@@ -111,11 +121,13 @@ class Nasbench201Model final : public Model {
   at::Tensor Reduce(Operators& ops, const Stage& stage, const at::Tensor& x) const {
     const at::Tensor main = (*stage.reduce_b)(ops, (*stage.reduce_a)(ops, x));
     const at::Tensor pooled = at::avg_pool2d(x, 2, 2);
-    return ops.Apply(*stage.shortcut, pooled) + main;
+    ops.Modules(pooled, 1);  // AvgPool2d
+    const at::Tensor shortcut = ops.Apply(*stage.shortcut, pooled);
+    ops.Modules(shortcut, 1);  // Sequential
+    return shortcut + main;
   }
 
   Nasbench201Cell cell_;
-  int64_t flops_;
   Layer stem_;
   Norm stem_norm_;
   std::vector<Stage> stages_;
@@ -126,17 +138,15 @@ class Nasbench201Model final : public Model {
 
 }  // namespace
 
-std::unique_ptr<Model> MakeNasbench201Model(const Nasbench201Cell& cell, int classes, int64_t flops) {
-  return std::make_unique<Nasbench201Model>(cell, classes, flops);
+std::unique_ptr<Model> MakeNasbench201Model(const Nasbench201Cell& cell, int classes) {
+  return std::make_unique<Nasbench201Model>(cell, classes);
 }
 
 ZCB_REGISTER(model, ModelDefinition, nasbench201) {
   registry.Add(
       {"nasbench201", [](std::string_view architecture, const Cell& cell) -> absl::StatusOr<std::unique_ptr<Model>> {
          ZCB_ASSIGN_OR_RETURN(const Nasbench201Cell ops, DecodeNasbench201(architecture));
-         ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const space, FindSpace(cell.space));
-         ZCB_ASSIGN_OR_RETURN(const int64_t flops, space->space->Flops(architecture, cell));
-         return MakeNasbench201Model(ops, cell.classes, flops);
+         return MakeNasbench201Model(ops, cell.classes);
        }});
 }
 

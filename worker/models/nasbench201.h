@@ -16,8 +16,7 @@
 
 namespace zcbench {
 
-// `flops` is what Model::flops() will return.
-std::unique_ptr<Model> MakeNasbench201Model(const Nasbench201Cell& cell, int classes, int64_t flops);
+std::unique_ptr<Model> MakeNasbench201Model(const Nasbench201Cell& cell, int classes);
 
 }  // namespace zcbench
 

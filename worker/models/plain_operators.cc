@@ -1,10 +1,13 @@
 #include "worker/models/plain_operators.h"
 
+#include "base/status_macros.h"
+
 namespace zcbench {
 
 at::Tensor ApplyLayer(const Layer& layer, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   if (layer.kind == LayerKind::kLinear) return at::linear(x, weight, bias);
-  return at::conv2d(x, weight, bias, {layer.stride, layer.stride}, {layer.padding, layer.padding});
+  return at::conv2d(x, weight, bias, {layer.stride, layer.stride}, {layer.padding, layer.padding},
+                    {layer.dilation, layer.dilation}, layer.groups);
 }
 
 at::Tensor PlainOperators::Apply(const Layer& layer, const at::Tensor& x) {
@@ -21,6 +24,8 @@ at::Tensor PlainOperators::Apply(const Norm& norm, const at::Tensor& x) {
     case BatchNormUse::kRunning:
       return at::batch_norm(x, weight, bias, at::zeros_like(weight), at::ones_like(weight), /*training=*/false, 0,
                             norm.epsilon, false);
+    case BatchNormUse::kSample:
+      return at::instance_norm(x, weight, bias, {}, {}, /*use_input_stats=*/true, 0, norm.epsilon, false);
     case BatchNormUse::kBatch:
       break;
   }
@@ -28,7 +33,20 @@ at::Tensor PlainOperators::Apply(const Norm& norm, const at::Tensor& x) {
 }
 
 at::Tensor PlainOperators::Apply(const Activation& activation, const at::Tensor& x) {
-  return activation.kind == ActivationKind::kRelu ? at::relu(x) : at::gelu(x, "none");
+  switch (activation.kind) {
+    case ActivationKind::kRelu:
+      return at::relu(x);
+    case ActivationKind::kGelu:
+      return at::gelu(x, "none");
+    case ActivationKind::kLeakyRelu:
+      return at::leaky_relu(x, 0.2);
+  }
+  ZCB_CHECK(false);
+}
+
+at::Tensor PlainOperators::Apply(const TransposedConvolution& layer, const at::Tensor& x) {
+  return at::conv_transpose2d(x, Get(layer.weight), Get(layer.bias), {layer.stride, layer.stride},
+                              {layer.padding, layer.padding}, {layer.output_padding, layer.output_padding});
 }
 
 }  // namespace zcbench

@@ -12,6 +12,7 @@ namespace zcbench {
 
 enum class BatchNormUse {
   kBatch,     // statistics of the images that run together
+  kSample,    // statistics of each image alone, as a batch of one would have them
   kRunning,   // mean 0, variance 1: the running statistics of a new model
   kIdentity,  // left out
 };
@@ -24,6 +25,7 @@ class PlainOperators : public Operators {
   at::Tensor Apply(const Layer& layer, const at::Tensor& x) override;
   at::Tensor Apply(const Norm& norm, const at::Tensor& x) override;
   at::Tensor Apply(const Activation& activation, const at::Tensor& x) override;
+  at::Tensor Apply(const TransposedConvolution& layer, const at::Tensor& x) override;
   at::Tensor Get(int tensor) override { return weights_[static_cast<size_t>(tensor)]; }
 
   const Weights& weights() const { return weights_; }

@@ -19,6 +19,10 @@ void Fill(const TensorSpec& spec, uint64_t seed, std::span<float> out) {
     }
     case Initialisation::kNormal:
       return stream.FillTruncatedNormal(out, 0.02, 2);
+    case Initialisation::kFanOutNormal:
+      return stream.FillNormal(out, std::sqrt(2 / static_cast<double>(spec.fan_out)));
+    case Initialisation::kSmallNormal:
+      return stream.FillNormal(out, 0.01);
     case Initialisation::kOnes:
       std::fill(out.begin(), out.end(), 1.0f);
       return;
