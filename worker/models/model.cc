@@ -25,8 +25,17 @@ int Model::AddTensor(std::string name, std::vector<int64_t> shape, TensorRole ro
   return static_cast<int>(tensors_.size()) - 1;
 }
 
+Layer Model::NewLayer(const std::string& name, LayerKind kind) const {
+  const size_t position = layers_.size() + activations_.size();
+  return {.index = static_cast<int>(layers_.size()),
+          .position = static_cast<int>(position),
+          .name = name,
+          .kind = kind,
+          .weight = 0};
+}
+
 Layer Model::AddConvolution(const std::string& name, const Convolution& shape) {
-  Layer layer{.index = static_cast<int>(layers_.size()), .name = name, .kind = LayerKind::kConvolution, .weight = 0};
+  Layer layer = NewLayer(name, LayerKind::kConvolution);
   const int64_t in = shape.in / shape.groups;
   const int64_t area = shape.kernel * shape.kernel;
   const int64_t fan_out = shape.out / shape.groups * area;
@@ -47,7 +56,7 @@ Layer Model::AddConvolution(const std::string& name, const Convolution& shape) {
 }
 
 Layer Model::AddLinear(const std::string& name, int64_t in, int64_t out, Initialisation weight, Initialisation bias) {
-  Layer layer{.index = static_cast<int>(layers_.size()), .name = name, .kind = LayerKind::kLinear, .weight = 0};
+  Layer layer = NewLayer(name, LayerKind::kLinear);
   layer.weight = AddTensor(name + ".weight", {out, in}, TensorRole::kLayerWeight, weight, in, out);
   layer.bias = AddTensor(name + ".bias", {out}, TensorRole::kLayerBias, bias, in);
   layer.in = in;
@@ -81,7 +90,8 @@ Norm Model::AddNorm(const std::string& name, NormKind kind, int64_t width, doubl
 }
 
 Activation Model::AddActivation(const std::string& name, ActivationKind kind, int cell) {
-  activations_.push_back({static_cast<int>(activations_.size()), name, kind, cell});
+  const size_t position = layers_.size() + activations_.size();
+  activations_.push_back({static_cast<int>(activations_.size()), name, kind, cell, static_cast<int>(position)});
   return activations_.back();
 }
 

@@ -59,6 +59,7 @@ enum class LayerKind { kConvolution, kLinear };
 // A convolution or linear layer. Its weight is what almost every gradient proxy sums over ("CL weights").
 struct Layer {
   int index;         // in module order
+  int position;      // in the module order of layers and activations together
   std::string name;  // "blocks.0.qkv"
   LayerKind kind;
   int weight;     // index into Model::tensors(): [out, in, kh, kw] or [out, in]
@@ -102,6 +103,7 @@ struct Activation {
   std::string name;
   ActivationKind kind;
   int cell;  // of the cell, block or stage that it belongs to, from 0; the last activation comes after the last cell
+  int position;  // as a layer's
 };
 
 // A place in a model that some proxy looks at.
@@ -186,6 +188,8 @@ class Model {
   Activation AddActivation(const std::string& name, ActivationKind kind, int cell);
 
  private:
+  Layer NewLayer(const std::string& name, LayerKind kind) const;
+
   std::vector<TensorSpec> tensors_;
   std::vector<Layer> layers_;
   std::vector<Norm> norms_;
