@@ -13,8 +13,9 @@
 
 namespace zcbench {
 
-// How the files of a data set are laid out, i.e. which reader of nas/data makes its probe batches.
-enum class DataSetFormat { kCifar10Binary, kCifar100Binary, kImageFolders };
+// How the files of a data set are laid out, i.e. which reader of nas/data makes its probe batches. kNone: no reader,
+// so the probe batches are brought as files (docs/probe_batches.md) or generated.
+enum class DataSetFormat { kNone, kCifar10Binary, kCifar100Binary, kImageFolders };
 
 // What a network answers and what it is told about it: decides its head, its targets and its loss. The losses are those
 // that NAS-Bench-Suite-Zero used for proxies.

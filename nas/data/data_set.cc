@@ -284,6 +284,10 @@ absl::Status CheckClasses(const Task& task, const fs::path& folder, const std::v
 
 absl::StatusOr<std::unique_ptr<DataSet>> OpenDataSet(const Task& task, const fs::path& from) {
   switch (task.format) {
+    case DataSetFormat::kNone:
+      return absl::InvalidArgumentError(absl::StrCat(
+          "no reader for the data set of task ", task.name,
+          "; bring its probe batches with `zcbench import probe-batch FILE`, or generate them with `--input noise`"));
     case DataSetFormat::kCifar10Binary:
       return CifarDataSet::Open(Cifar10(), from);
     case DataSetFormat::kCifar100Binary:

@@ -332,5 +332,13 @@ TEST_F(RealCifarTest, OneIsNotTheOther) {
               StatusIs(kInvalid, HasSubstr("fit CIFAR-100")));
 }
 
+TEST_F(DataSetTest, ATaskWithoutAReaderSaysWhatElseThereIs) {
+  Task task = FolderTask(3);
+  task.format = DataSetFormat::kNone;
+  EXPECT_THAT(OpenDataSet(task, folder_),
+              StatusIs(kInvalid, AllOf(HasSubstr("no reader for the data set of task pictures"),
+                                       HasSubstr("zcbench import probe-batch FILE"))));
+}
+
 }  // namespace
 }  // namespace zcbench
