@@ -219,7 +219,7 @@ class Bench {
   int rounds_;
   Cell cell_;
   std::unique_ptr<Model> model_;
-  CounterWeights source_;
+  CounterSource source_;
   Weights drawn_;
   Batch batch_;
   std::vector<ProxyText> all_;

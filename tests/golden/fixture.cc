@@ -4,8 +4,10 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "nas/space.h"
@@ -72,7 +74,7 @@ at::Tensor FixtureFill(uint64_t stream, const std::vector<int64_t>& shape, doubl
   return tensor;
 }
 
-Weights FixtureWeights::Default(const Model& model) const {
+Weights FixtureSource::Draw(const Model& model, Scheme, int) const {
   Weights weights;
   for (const TensorSpec& spec : model.tensors()) {
     if (const auto it = streams_.find(spec.name); it != streams_.end()) {
@@ -85,6 +87,27 @@ Weights FixtureWeights::Default(const Model& model) const {
     }
   }
   return weights;
+}
+
+at::Tensor FixtureSource::Normal(std::string_view purpose, const std::vector<int64_t>& shape) const {
+  if (purpose == "noise") return FixtureFill(kStreamX, shape, std::sqrt(3.0));
+  if (purpose == "perturbation") return FixtureFill(kStreamXM, shape, std::sqrt(3.0));
+  uint64_t number = 0;
+  absl::string_view text(purpose.data(), purpose.size());
+  ZCB_CHECK(absl::ConsumePrefix(&text, "nasgraph/") && absl::SimpleAtoi(text, &number));
+  double fan_in = 1;
+  for (size_t i = 1; i < shape.size(); ++i) fan_in *= static_cast<double>(shape[i]);
+  return FixtureFill(kStreamSurrogate + number, shape, std::sqrt(3 / fan_in));
+}
+
+at::Tensor FixtureSource::Signs(int draw, int64_t first_element, const std::vector<int64_t>& shape) const {
+  at::Tensor tensor = at::empty(shape, at::kFloat);
+  for (int64_t i = 0; i < tensor.numel(); ++i) {
+    const double u =
+        FixtureUniform(kStreamSigns + static_cast<uint64_t>(draw), static_cast<uint64_t>(first_element + i));
+    tensor.data_ptr<float>()[i] = u >= 0.5 ? 1.0f : -1.0f;
+  }
+  return tensor;
 }
 
 absl::StatusOr<Fixture> LoadFixture(const std::filesystem::path& path) {
@@ -103,7 +126,7 @@ absl::StatusOr<Fixture> LoadFixture(const std::filesystem::path& path) {
     for (const auto& row : fixture.file.at("layers"))
       streams[absl::StrCat(row[1].get<std::string>(), ".weight")] = row[0];
   }
-  fixture.weights = std::make_unique<FixtureWeights>(std::move(streams), transformer ? 0.02 * std::sqrt(3.0) : 0);
+  fixture.weights = std::make_unique<FixtureSource>(std::move(streams), transformer ? 0.02 * std::sqrt(3.0) : 0);
   const std::vector<int64_t> shape = fixture.file.at("input_shape");
   fixture.batch = MakeBatch(kStreamX, shape, fixture.file.at("labels"));
   fixture.batch2 = MakeBatch(kStreamX2, shape, fixture.file.at("labels2"));

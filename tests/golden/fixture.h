@@ -23,8 +23,11 @@ namespace zcbench {
 
 // Streams of the generator that are not weights.
 inline constexpr uint64_t kStreamX = 1 << 20;          // the batch
+inline constexpr uint64_t kStreamXM = (1 << 20) + 1;   // the perturbation
 inline constexpr uint64_t kStreamX2 = (1 << 20) + 2;   // the second batch
 inline constexpr uint64_t kStreamX32 = (1 << 20) + 5;  // 32 images
+inline constexpr uint64_t kStreamSigns = (1 << 20) + 100;
+inline constexpr uint64_t kStreamSurrogate = 1 << 18;
 
 // Uniform in [0, 1): element i of stream p.
 double FixtureUniform(uint64_t stream, uint64_t element);
@@ -33,11 +36,15 @@ double FixtureUniform(uint64_t stream, uint64_t element);
 at::Tensor FixtureFill(uint64_t stream, const std::vector<int64_t>& shape, double scale);
 
 // Fills tensors by the stream numbers that a file gives them; norm weights are 1, everything else 0.
-class FixtureWeights final : public WeightSource {
+class FixtureSource final : public RandomSource {
  public:
   // `streams`: tensor name -> stream number. Scale sqrt(3 / fan_in), or `scale` where that is positive.
-  FixtureWeights(std::map<std::string, uint64_t> streams, double scale) : streams_(std::move(streams)), scale_(scale) {}
-  Weights Default(const Model& model) const override;
+  FixtureSource(std::map<std::string, uint64_t> streams, double scale) : streams_(std::move(streams)), scale_(scale) {}
+  // The same whatever the scheme: the published values leave re-initialisations out.
+  Weights Draw(const Model& model, Scheme scheme, int draw) const override;
+  // "noise" is X, "perturbation" XM, "nasgraph/J" the weights of the J-th convolution of NAS-Graph's surrogate.
+  at::Tensor Normal(std::string_view purpose, const std::vector<int64_t>& shape) const override;
+  at::Tensor Signs(int draw, int64_t first_element, const std::vector<int64_t>& shape) const override;
 
  private:
   std::map<std::string, uint64_t> streams_;
@@ -49,7 +56,7 @@ struct Fixture {
   std::string name;
   nlohmann::json file;
   std::unique_ptr<Model> model;
-  std::unique_ptr<FixtureWeights> weights;
+  std::unique_ptr<FixtureSource> weights;
   Batch batch;    // X
   Batch batch2;   // X2
   Batch batch32;  // X32, labels n mod 10

@@ -76,15 +76,21 @@ TEST_P(ProxyPropertyTest, TheModelAndTheBatchAreUnchanged) {
   const auto model = BuildModel(request_.architecture, request_.cell);
   ASSERT_THAT(model, IsOk());
   // One set of weights for all, as a source may hand out.
-  class Held final : public WeightSource {
+  class Held final : public RandomSource {
    public:
     explicit Held(Weights weights) : weights_(std::move(weights)) {}
-    Weights Default(const Model&) const override { return weights_; }
+    Weights Draw(const Model&, Scheme, int) const override { return weights_; }
+    at::Tensor Normal(std::string_view purpose, const std::vector<int64_t>& shape) const override {
+      return CounterSource(3).Normal(purpose, shape);
+    }
+    at::Tensor Signs(int draw, int64_t first_element, const std::vector<int64_t>& shape) const override {
+      return CounterSource(3).Signs(draw, first_element, shape);
+    }
 
    private:
     Weights weights_;
   };
-  const Weights drawn = CounterWeights(3).Default(**model);
+  const Weights drawn = CounterSource(3).Default(**model);
   Weights before;
   for (const at::Tensor& tensor : drawn) before.push_back(tensor.clone());
   const at::Tensor images = at::rand({16, 3, request_.cell.height, request_.cell.width});
@@ -154,10 +160,10 @@ TEST(WeightsTest, AreDrawnByNameAndSeed) {
   const auto b = BuildModel("3_00_002", *cell);
   ASSERT_THAT(a, IsOk());
   ASSERT_THAT(b, IsOk());
-  const Weights of_a = CounterWeights(1).Default(**a);
-  const Weights of_b = CounterWeights(1).Default(**b);
+  const Weights of_a = CounterSource(1).Default(**a);
+  const Weights of_b = CounterSource(1).Default(**b);
   EXPECT_TRUE(at::equal(of_a[0], of_b[0])) << "the stem has the same name in both";
-  EXPECT_FALSE(at::equal(of_a[0], CounterWeights(2).Default(**a)[0]));
+  EXPECT_FALSE(at::equal(of_a[0], CounterSource(2).Default(**a)[0]));
   const double bound = 1 / std::sqrt(27.0);
   EXPECT_LE(of_a[0].abs().max().item<double>(), bound);
   EXPECT_NEAR(of_a[0].std().item<double>(), bound / std::sqrt(3.0), 0.02);

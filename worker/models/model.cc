@@ -68,8 +68,8 @@ Layer Model::AddLinear(const std::string& name, int64_t in, int64_t out, Initial
 TransposedConvolution Model::AddTransposedConvolution(const std::string& name, int64_t in, int64_t out) {
   TransposedConvolution layer{.name = name, .weight = 0, .bias = 0};
   // The fan-in of PyTorch's initialisation is that of the stored layout.
-  layer.weight =
-      AddTensor(name + ".weight", {in, out, 3, 3}, TensorRole::kTransposedWeight, Initialisation::kFanIn, out * 9);
+  layer.weight = AddTensor(name + ".weight", {in, out, 3, 3}, TensorRole::kTransposedWeight, Initialisation::kFanIn,
+                           out * 9, in * 9);
   layer.bias = AddTensor(name + ".bias", {out}, TensorRole::kTransposedBias, Initialisation::kFanIn, out * 9);
   return layer;
 }

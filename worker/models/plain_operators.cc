@@ -14,8 +14,9 @@ at::Tensor PlainOperators::Apply(const Layer& layer, const at::Tensor& x) {
   return ApplyLayer(layer, x, Get(layer.weight), layer.bias < 0 ? at::Tensor() : Get(layer.bias));
 }
 
-at::Tensor PlainOperators::Apply(const Norm& norm, const at::Tensor& x) {
-  const at::Tensor weight = Get(norm.weight);
+at::Tensor PlainOperators::Apply(const Norm& norm, const at::Tensor& x) { return Normalise(norm, x, Get(norm.weight)); }
+
+at::Tensor PlainOperators::Normalise(const Norm& norm, const at::Tensor& x, const at::Tensor& weight) {
   const at::Tensor bias = Get(norm.bias);
   if (norm.kind == NormKind::kLayer) return at::layer_norm(x, {x.size(-1)}, weight, bias, norm.epsilon);
   switch (batch_norm_) {

@@ -30,6 +30,11 @@ class PlainOperators : public Operators {
 
   const Weights& weights() const { return weights_; }
 
+ protected:
+  BatchNormUse batch_norm() const { return batch_norm_; }
+  // With another weight than its own.
+  at::Tensor Normalise(const Norm& norm, const at::Tensor& x, const at::Tensor& weight);
+
  private:
   Weights weights_;
   BatchNormUse batch_norm_;

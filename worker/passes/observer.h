@@ -15,13 +15,27 @@
 namespace zcbench {
 
 enum Event : uint32_t {
+  // In the forward direction, for each piece of the batch unless it says otherwise.
   kActivationPatterns = 1 << 0,  // signs of the activations' inputs, once, after the forward of the whole batch
   kLayerPatterns = 1 << 1,       // signs of the layers' outputs, likewise
-  kLayerBackward = 1 << 2,       // input, output and their gradients, for each layer and piece of the batch
-  kTokenOutputs = 1 << 3,        // with kLayerBackward: outputs of token layers too, which cost memory of their own
-  kWeightGradients = 1 << 4,     // the gradient of a layer's weight, once a layer
-  kGradientMoments = 1 << 5,     // moments of a layer's weight gradient over the parts, once a layer
-  kInputGradients = 1 << 6,      // the gradient of the images, for each piece of the batch
+  kModuleOutputs = 1 << 2,       // the output of every module
+  kFeatures = 1 << 3,            // the features
+  kLastFeatures = 1 << 4,        // what enters the pooling, or the last convolution of a decoder
+  kOutputs = 1 << 5,             // the model's output
+  kBatchVariances = 1 << 6,      // the variances that batch normalisation meets
+  kActivationInputs = 1 << 17,   // the input of every activation
+  // In the backward direction, likewise.
+  kLayerBackward = 1 << 7,       // input, output and their gradients, for each layer
+  kTokenOutputs = 1 << 8,        // with kLayerBackward: outputs of token layers too, which cost memory of their own
+  kActivationBackward = 1 << 9,  // the gradient of the input, for each activation
+  kNormBackward = 1 << 10,       // the gradient of the output, for each norm
+  kInputGradients = 1 << 11,     // the gradient of the images
+  kFeatureGradients = 1 << 12,   // from feature to feature
+  kSampleGradients = 1 << 13,    // gradients of weights, image by image
+  // Once for each layer, of the whole batch.
+  kWeightGradients = 1 << 14,  // the gradient of a layer's weight
+  kGradientMoments = 1 << 15,  // moments of a layer's weight gradient over the parts
+  kHessianProducts = 1 << 16,  // gradient and Hessian times the weights
 };
 
 // One run of a pass.
@@ -33,6 +47,8 @@ struct PassRun {
   int64_t samples;           // N
 };
 
+enum class ModuleKind { kLayer, kNorm, kActivation, kOther };
+
 // A layer in the backward direction, for the samples first, ..., first + n - 1. Gradients are those of the mean over
 // all N samples.
 struct LayerBackward {
@@ -41,6 +57,16 @@ struct LayerBackward {
   at::Tensor output;       // undefined for token layers [n, T, out] unless kTokenOutputs was asked for
   at::Tensor grad_output;  // as output
   at::Tensor grad_input;   // as input; undefined where the input is the images
+};
+
+// Gradients of the samples first, ..., first + n - 1, each of the image's own loss or outputs. Either a few rows of a
+// layer's weight or the weight of a norm (only in passes with norm_gradients).
+struct SampleGradients {
+  const Layer* layer;  // null: of `norm`
+  const Norm* norm;
+  int64_t first;
+  int64_t row;          // of the weight, the first one here
+  at::Tensor gradient;  // [n, rows, elements of a row]; contiguous
 };
 
 // Over the K parts of a batch, in float64, shaped as the weight: the mean and the sum of squared deviations
@@ -55,12 +81,36 @@ class Observer {
   virtual ~Observer() = default;
   virtual void OnActivationPatterns(const PassRun&, const SignPatterns&) {}
   virtual void OnLayerPatterns(const PassRun&, const SignPatterns&) {}
+  // output: [n, ...], of the samples first, ..., that `count` modules of the authors' network have as their output.
+  virtual void OnModuleOutput(const PassRun&, ModuleKind, int64_t /*first*/, const at::Tensor& /*output*/,
+                              int /*count*/) {}
+  // feature: [n, C, H, W] or [n, T, C]; `index` from 0.
+  virtual void OnFeature(const PassRun&, int /*index*/, int64_t /*first*/, const at::Tensor& /*feature*/) {}
+  virtual void OnLastFeatures(const PassRun&, int64_t /*first*/, const at::Tensor& /*features*/) {}
+  virtual void OnOutput(const PassRun&, int64_t /*first*/, const at::Tensor& /*output*/) {}
+  // variance: [C], unbiased, of one application of the norm.
+  virtual void OnBatchVariance(const PassRun&, const Norm&, const at::Tensor& /*variance*/) {}
+  virtual void OnActivationInput(const PassRun&, const Activation&, int64_t /*first*/, const at::Tensor& /*input*/) {}
+
   virtual void OnLayerBackward(const PassRun&, const Layer&, const LayerBackward&) {}
+  // The gradient of the loss by the activation's input through this activation alone, [n, ...].
+  virtual void OnActivationBackward(const PassRun&, const Activation&, int64_t /*first*/,
+                                    const at::Tensor& /*gradient*/) {}
+  virtual void OnNormBackward(const PassRun&, const Norm&, int64_t /*first*/, const at::Tensor& /*grad_output*/) {}
+  // gradient: [n, 3, H, W], of the samples first, ..., first + n - 1.
+  virtual void OnInputGradient(const PassRun&, int64_t /*first*/, const at::Tensor& /*gradient*/) {}
+  // signs: as the feature `index` > 0; gradient: their product with the Jacobian of feature `index` by the one before,
+  // shaped as that one.
+  virtual void OnFeatureGradient(const PassRun&, int /*index*/, const at::Tensor& /*signs*/,
+                                 const at::Tensor& /*gradient*/) {}
+  virtual void OnSampleGradients(const PassRun&, const SampleGradients&) {}
+
   // Not called for a layer that took no part in the output.
   virtual void OnWeightGradient(const PassRun&, const Layer&, const at::Tensor& /*gradient*/) {}
   virtual void OnGradientMoments(const PassRun&, const Layer&, const GradientMoments&) {}
-  // gradient: [n, 3, H, W], of the samples first, ..., first + n - 1.
-  virtual void OnInputGradient(const PassRun&, int64_t /*first*/, const at::Tensor& /*gradient*/) {}
+  // product: (H w) of this layer, where w are the weights of all layers.
+  virtual void OnHessianProduct(const PassRun&, const Layer&, const at::Tensor& /*gradient*/,
+                                const at::Tensor& /*product*/) {}
 };
 
 struct Subscription {

@@ -1,12 +1,25 @@
 // A pass runs a model in one exactly stated way: which weights, which batch normalisation, which input, what is
 // differentiated. It is a value; equal passes of different proxies are one run. Passes that differ only in what is
-// differentiated share a forward graph.
+// differentiated share a forward graph, and in a model without batch normalisation so do those that differ only in its
+// use.
 //
-//   train_loss    the task's loss (mean over the batch) to the weights: default weights, batch statistics
-//   input_ones    the sum of all logits to the images, on train_loss's graph
-//   linearised    the sum of the outputs to the weights: absolute weights in float64, no batch normalisation, one image
-//   of ones eval_forward  no derivative: default weights, batch normalisation by the running statistics of a new model
-//   (0 and 1)
+//   train_loss      the task's loss (mean over the batch) to the weights: default weights, batch statistics
+//   hessian         the Hessian of that loss times the weights, on train_loss's graph
+//   input_ones      the sum of all outputs to the images, on train_loss's graph
+//   each_loss       each image's own loss to the weights, through the graph of the whole batch
+//   per_image       the same with each image normalised by its own statistics, as in a batch of one
+//   each_output     the sum of each image's outputs to the weights: kaiming fan-out weights, the first images only
+//   linearised      the sum of the outputs to the weights: absolute weights in float64, no batch normalisation, one
+//   image
+//                   of ones
+//   linearised_bn   the same with batch normalisation
+//   signed_ones     the same with signed weights but absolute tokens and positions
+//   eval_forward    no derivative: default weights, batch normalisation by the running statistics of a new model (0, 1)
+//   eval_ones       the sum of all outputs to the images, on eval_forward's graph
+//   features        from each feature back to the one before, a random sign on every element: kaiming fan-in weights
+//   gaussian        no derivative: Gaussian weights (the draw-th), batch statistics
+//   gaussian_noise, gaussian_perturbed    Gaussian weights on noise x, and on x + 0.01 noise
+//   constant_low, constant_high           all layers' weights 1e-7, and 1: running statistics
 //
 // In float32, convolutions of the whole batch through a model with batch normalisation are summed in float64
 // (run_passes.cc says why).
@@ -24,26 +37,42 @@
 namespace zcbench {
 
 enum class WeightUse {
-  kDefault,   // as the weight source draws them, in the run's precision
-  kAbsolute,  // their absolute values, in float64
+  kDefault,         // as the source draws them, in the run's precision, like all below except kAbsolute*
+  kKaimingFanIn,    // on a transformer: kDefault
+  kKaimingFanOut,   // likewise
+  kGaussian,        //
+  kConstantLow,     // weights of layers 1e-7, their biases 0
+  kConstantHigh,    // weights of layers 1, their biases 0
+  kAbsolute,        // the default ones' absolute values, in float64
+  kAbsoluteTokens,  // the default ones with absolute embeddings, in float64
 };
 
-enum class GraphInput { kProbeBatch, kOnes };
+enum class GraphInput {
+  kProbeBatch,
+  kOnes,       // one image
+  kRandom,     // N(0, 1) of the probe batch's shape
+  kPerturbed,  // the same + 0.01 N(0, 1)
+};
 
 // What makes a forward graph.
 struct GraphSpec {
   WeightUse weights = WeightUse::kDefault;
   BatchNormUse batch_norm = BatchNormUse::kBatch;
   GraphInput input = GraphInput::kProbeBatch;
+  bool norm_gradients = false;  // weights of norms are differentiated too
 
   auto operator<=>(const GraphSpec&) const = default;
 };
 
 enum class Backward {
   kNone,
-  kLossToWeights,    // the mean cross-entropy
-  kOutputToWeights,  // the sum of the outputs
-  kOutputToImages,   // the sum of the outputs
+  kLossToWeights,        // the mean loss
+  kHessian,              // a second time, along the weights
+  kEachLossToWeights,    // one image's loss after the other
+  kOutputToWeights,      // the sum of the outputs
+  kEachOutputToWeights,  // one image's outputs after the other
+  kOutputToImages,       // the sum of the outputs
+  kFeatures,             // from feature to feature
 };
 
 struct PassDefinition {
@@ -55,11 +84,14 @@ struct PassDefinition {
 
 const Registry<PassDefinition>& pass_registry();
 
-// What a proxy asks for. parts = 1: over the whole probe batch. parts = K > 1: one gradient for each of K equal
-// consecutive parts of it, each the gradient of the part's own mean loss (train_loss only).
+// What a proxy asks for.
 struct PassSpec {
   std::string pass;
+  // 1: over the whole probe batch. K > 1: one gradient for each of K equal consecutive parts of it, each the gradient
+  // of the part's own mean loss (train_loss only).
   int parts = 1;
+  int images = 0;  // only the first so many images; 0, or more than there are: all
+  int draw = 0;    // which drawing of the weights
 
   auto operator<=>(const PassSpec&) const = default;
 };

@@ -18,13 +18,16 @@ uint64_t* Data(const at::Tensor& words) { return reinterpret_cast<uint64_t*>(wor
 
 }  // namespace
 
-SignPatterns::SignPatterns(int sources, int samples)
-    : samples_(samples), words_per_unit_((samples + 63) / 64), words_(static_cast<size_t>(sources)) {}
+SignPatterns::SignPatterns(int sources, int samples, int calls)
+    : calls_(calls),
+      samples_(samples),
+      words_per_unit_((samples + 63) / 64),
+      words_(static_cast<size_t>(sources) * static_cast<size_t>(calls)) {}
 
-void SignPatterns::Add(int source, int64_t first, const at::Tensor& x) {
+void SignPatterns::Add(int source, int64_t first, const at::Tensor& x, int call) {
   const int64_t n = x.size(0);
   const int64_t units = x.numel() / n;
-  at::Tensor& words = words_[static_cast<size_t>(source)];
+  at::Tensor& words = words_[static_cast<size_t>(source * calls_ + call)];
   if (!words.defined()) words = at::zeros({words_per_unit_, units}, x.options().dtype(at::kLong));
   ZCB_CHECK(words.size(1) == units && first + n <= samples_);
   const at::Tensor rows = x.detach().contiguous().view({n, units});
@@ -62,8 +65,8 @@ at::Tensor SignPatterns::Agreement(int source) const {
   std::vector<int64_t> hamming(n * n, 0);
   std::mutex mutex;  // integers: the order of the additions does not matter
   int64_t units = 0;
-  for (int i = 0; i < sources(); ++i) {
-    if ((source >= 0 && source != i) || !words_[static_cast<size_t>(i)].defined()) continue;
+  for (int i = 0; i < static_cast<int>(words_.size()); ++i) {
+    if ((source >= 0 && source != i / calls_) || !words_[static_cast<size_t>(i)].defined()) continue;
     const at::Tensor words = words_[static_cast<size_t>(i)].cpu();
     units += words.size(1);
     at::parallel_for(0, words.size(1), kTile, [&](int64_t begin, int64_t end) {
@@ -86,7 +89,7 @@ at::Tensor SignPatterns::Agreement(int source) const {
 
 uint64_t SignPatterns::CountDistinct(int first, int last) const {
   std::vector<at::Tensor> parts;
-  for (int i = first; i <= last; ++i) {
+  for (int i = first * calls_; i < (last + 1) * calls_; ++i) {
     if (words_[static_cast<size_t>(i)].defined()) parts.push_back(words_[static_cast<size_t>(i)].cpu());
   }
   if (parts.empty()) return 0;

@@ -16,13 +16,14 @@ namespace zcbench {
 
 class SignPatterns {
  public:
-  SignPatterns(int sources, int samples);
+  // A model applies each source up to `calls` times in one forward; every application has units of its own.
+  SignPatterns(int sources, int samples, int calls = 1);
 
-  // Takes the signs of x [n, ...] as those of the samples first, ..., first + n - 1 of `source`. All calls of one
-  // source have the same units.
-  void Add(int source, int64_t first, const at::Tensor& x);
+  // Takes the signs of x [n, ...] as those of the samples first, ..., first + n - 1 of the `call`-th application of
+  // `source`.
+  void Add(int source, int64_t first, const at::Tensor& x, int call = 0);
 
-  int sources() const { return static_cast<int>(words_.size()); }
+  int sources() const { return static_cast<int>(words_.size()) / calls_; }
   int samples() const { return samples_; }
   int64_t units() const;  // of all sources
 
@@ -36,9 +37,10 @@ class SignPatterns {
   uint64_t CountDistinct() const;  // of all; computed once
 
  private:
+  int calls_;
   int samples_;
   int64_t words_per_unit_;
-  std::vector<at::Tensor> words_;  // [words_per_unit, units] int64, on the device that made them
+  std::vector<at::Tensor> words_;  // [words_per_unit, units] int64, on the device that made them; source by source
   mutable std::optional<uint64_t> distinct_;
 };
 

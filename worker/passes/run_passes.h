@@ -9,18 +9,14 @@
 #include "absl/status/statusor.h"
 #include "worker/models/model.h"
 #include "worker/models/weights.h"
+#include "worker/passes/loss.h"
 #include "worker/passes/observer.h"
 
 namespace zcbench {
 
-struct Batch {
-  at::Tensor images;  // [N, 3, H, W] float32 on the CPU, normalised
-  at::Tensor labels;  // [N] int64 on the CPU
-};
-
 struct PassInput {
   const Model& model;
-  const WeightSource& weights;
+  const RandomSource& weights;
   Batch batch;
   // Given: the parts of passes with parts > 1, instead of cutting the batch. Only fixtures of published values do that.
   std::vector<Batch> parts;

@@ -16,17 +16,24 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Draws once, however many passes and proxies ask. Not thread-safe.
-class DrawnOnce final : public WeightSource {
+// Draws the default weights once, however many passes and proxies ask. Not thread-safe.
+class DrawnOnce final : public RandomSource {
  public:
-  explicit DrawnOnce(const WeightSource& source) : source_(source) {}
-  Weights Default(const Model& model) const override {
-    if (drawn_.empty()) drawn_ = source_.Default(model);
+  explicit DrawnOnce(const RandomSource& source) : source_(source) {}
+  Weights Draw(const Model& model, Scheme scheme, int draw) const override {
+    if (scheme != Scheme::kDefault) return source_.Draw(model, scheme, draw);
+    if (drawn_.empty()) drawn_ = source_.Draw(model, scheme, draw);
     return drawn_;
+  }
+  at::Tensor Normal(std::string_view purpose, const std::vector<int64_t>& shape) const override {
+    return source_.Normal(purpose, shape);
+  }
+  at::Tensor Signs(int draw, int64_t first_element, const std::vector<int64_t>& shape) const override {
+    return source_.Signs(draw, first_element, shape);
   }
 
  private:
-  const WeightSource& source_;
+  const RandomSource& source_;
   mutable Weights drawn_;
 };
 

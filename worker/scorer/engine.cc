@@ -205,7 +205,7 @@ absl::StatusOr<std::vector<ScoredProxy>> Engine::Score(const ScoringRequest& req
         "more",
         {{"images", absl::StrCat(request.cell.images)}, {"micro_batches", "8"}});
   }
-  const CounterWeights weights(request.seed);
+  const CounterSource weights(request.seed);
   const PassInput input{*model, weights,        batch == nullptr ? Blank(request.cell) : Normalise(*batch),
                         {},     device_->dtype, device_->device};
   ZCB_ASSIGN_OR_RETURN(std::vector<ProxyScore> scores, Evaluate(input, proxies));
