@@ -16,6 +16,7 @@ namespace {
 constexpr int kPieces = 8;
 
 std::vector<Batch> Cut(const Batch& batch, int64_t parts) {
+  if (parts == 1) return {batch};
   const int64_t count = batch.images.size(0) / parts;
   std::vector<Batch> pieces;
   for (int64_t i = 0; i < parts; ++i) pieces.push_back(batch.Slice(i * count, count));
