@@ -60,7 +60,7 @@ class Space {
 
   // Counting. INVALID_ARGUMENT also for a cell whose input the space's networks do not take.
   // Trainable parameters, normalisation and biases included.
-  virtual absl::StatusOr<int64_t> Params(std::string_view architecture, int classes) const = 0;
+  virtual absl::StatusOr<int64_t> Params(std::string_view architecture, const Cell& cell) const = 0;
   // Single operations (multiply-accumulates) in the convention that the proxy `flops` reports.
   virtual absl::StatusOr<int64_t> Flops(std::string_view architecture, const Cell& cell) const = 0;
   // The other published conventions, by name.

@@ -168,13 +168,17 @@ TEST_P(SpaceTest, NeighboursAreDistinctOfTheSetAndSymmetric) {
 TEST_P(SpaceTest, CountsAreOfOneArchitecture) {
   const Cell cell = ACell();
   for (const std::string& architecture : Samples(20)) {
-    const absl::StatusOr<int64_t> ten = space().Params(architecture, 10);
-    const absl::StatusOr<int64_t> eleven = space().Params(architecture, 11);
+    const absl::StatusOr<int64_t> ten = space().Params(architecture, cell);
+    Cell larger = cell;
+    larger.classes = 11;
+    const absl::StatusOr<int64_t> eleven = space().Params(architecture, larger);
     ASSERT_THAT(ten, IsOk());
     ASSERT_THAT(eleven, IsOk());
     EXPECT_GT(*ten, 0);
     EXPECT_GT(*eleven, *ten);
-    EXPECT_THAT(space().Params(architecture, 0), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("0")));
+    Cell none = cell;
+    none.classes = 0;
+    EXPECT_THAT(space().Params(architecture, none), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("0")));
 
     const absl::StatusOr<int64_t> flops = space().Flops(architecture, cell);
     ASSERT_THAT(flops, IsOk());
@@ -187,6 +191,7 @@ TEST_P(SpaceTest, CountsAreOfOneArchitecture) {
     }
     Cell wrong = cell;
     wrong.height = 31;
+    EXPECT_THAT(space().Params(architecture, wrong), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("31")));
     EXPECT_THAT(space().Flops(architecture, wrong), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("31")));
     EXPECT_THAT(space().Macs(architecture, wrong), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("31")));
   }
@@ -244,7 +249,7 @@ TEST_P(SpaceTest, OnlyParseTakesWhatIsNotCanonical) {
     EXPECT_THAT(space().Crossover(text, good, draws), is_invalid);
     EXPECT_THAT(space().Crossover(good, text, draws), is_invalid);
     EXPECT_THAT(space().Neighbours(text), is_invalid);
-    EXPECT_THAT(space().Params(text, 10), is_invalid);
+    EXPECT_THAT(space().Params(text, ACell()), is_invalid);
     EXPECT_THAT(space().Flops(text, ACell()), is_invalid);
     EXPECT_THAT(space().Macs(text, ACell()), is_invalid);
   }

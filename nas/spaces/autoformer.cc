@@ -350,10 +350,10 @@ class Autoformer final : public Space {
     return neighbours;
   }
 
-  absl::StatusOr<int64_t> Params(std::string_view architecture, int classes) const override {
+  absl::StatusOr<int64_t> Params(std::string_view architecture, const Cell& cell) const override {
     ZCB_ASSIGN_OR_RETURN(const AutoformerSubnet subnet, DecodeAutoformer(architecture));
-    if (classes < 1) return absl::InvalidArgumentError(absl::StrCat("classes: ", classes, " is less than 1"));
-    return AutoformerParams(subnet, AutoformerInput(), classes);
+    ZCB_ASSIGN_OR_RETURN(const AutoformerInput input, InputOf(cell));
+    return AutoformerParams(subnet, input, cell.classes);
   }
 
   // The authors' get_complexity.

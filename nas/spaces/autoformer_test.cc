@@ -82,7 +82,10 @@ TEST(AutoformerTest, ANetworkOutsideTheSetIsParsedAndCountedButHasNoIndex) {
   const std::string published = "13-192-3333333333433-1101002212121";
   Draws draws(0, "test");
   EXPECT_THAT(tiny.Parse("af-t/" + published), IsOkAndHolds(published));
-  EXPECT_THAT(tiny.Params(published, 1000), IsOkAndHolds(5867944));
+  Cell imagenet;
+  imagenet.height = imagenet.width = 224;
+  imagenet.classes = 1000;
+  EXPECT_THAT(tiny.Params(published, imagenet), IsOkAndHolds(5867944));
   for (const auto& [architecture, what] :
        std::vector<std::pair<std::string, std::string>>{{published, "MLP ratio 3 in layer 3"},
                                                         {"11-192-33333333333-11111111111", "depth 11"},

@@ -329,10 +329,7 @@ class Nasbench201 final : public Space {
     return neighbours;
   }
 
-  absl::StatusOr<int64_t> Params(std::string_view architecture, int classes) const override {
-    Cell cell;  // of any size: parameters do not depend on it
-    cell.height = cell.width = 32;
-    cell.classes = classes;
+  absl::StatusOr<int64_t> Params(std::string_view architecture, const Cell& cell) const override {
     ZCB_ASSIGN_OR_RETURN(const Counts counts, Count(architecture, cell));
     return counts.params;
   }

@@ -85,6 +85,8 @@ TEST(Nasbench201Test, CountsAreThePublishedClosedForms) {
   Cell cifar;
   cifar.height = cifar.width = 32;
   cifar.classes = 10;
+  Cell cifar100 = cifar;
+  cifar100.classes = 100;
   Cell imagenet16;
   imagenet16.height = imagenet16.width = 16;
   imagenet16.classes = 120;
@@ -100,9 +102,9 @@ TEST(Nasbench201Test, CountsAreThePublishedClosedForms) {
       na += op == Nasbench201Op::kAvgPool3x3;
     }
     const int64_t params = 73306 + 28000 * n1 + 243040 * n3;
-    ASSERT_THAT(TheSpace().Params(architecture, 10), IsOkAndHolds(params));
-    ASSERT_THAT(TheSpace().Params(architecture, 100), IsOkAndHolds(params + 5850));
-    ASSERT_THAT(TheSpace().Params(architecture, 120), IsOkAndHolds(params + 7150));
+    ASSERT_THAT(TheSpace().Params(architecture, cifar), IsOkAndHolds(params));
+    ASSERT_THAT(TheSpace().Params(architecture, cifar100), IsOkAndHolds(params + 5850));
+    ASSERT_THAT(TheSpace().Params(architecture, imagenet16), IsOkAndHolds(params + 7150));
     ASSERT_THAT(TheSpace().Flops(architecture, cifar),
                 IsOkAndHolds(7943872 + 4362240 * n1 + 35819520 * n3 + 1290240 * na));
     ASSERT_THAT(TheSpace().Flops(architecture, imagenet16),

@@ -66,14 +66,14 @@ void CheckNasbench201(const json& record) {
     EXPECT_THAT(space.Parse(TextOf(record["naslib_op_indices"])), IsOkAndHolds(*architecture));
   }
   const Cell cifar10 = SquareCell(32, 10);
-  ExpectCount(record, "params", *space.Params(*architecture, 10));
+  ExpectCount(record, "params", *space.Params(*architecture, cifar10));
   ExpectCount(record, "flops", MacsNamed(space, *architecture, cifar10, "macs_api"));
   ExpectCount(record, "flops_tensorwatch", *space.Flops(*architecture, cifar10));
   for (const auto& [name, cell] : std::map<std::string, Cell>{
            {"cifar10", cifar10}, {"cifar100", SquareCell(32, 100)}, {"ImageNet16-120", SquareCell(16, 120)}}) {
     if (!record.contains(name)) continue;
     SCOPED_TRACE(name);
-    ExpectCount(record[name], "params", *space.Params(*architecture, cell.classes));
+    ExpectCount(record[name], "params", *space.Params(*architecture, cell));
     ExpectCount(record[name], "flops_api", MacsNamed(space, *architecture, cell, "macs_api"));
     ExpectCount(record[name], "flops_tensorwatch", *space.Flops(*architecture, cell));
   }
@@ -89,7 +89,7 @@ void CheckAutoformer(const json& record) {
   EXPECT_EQ(prefix + "/" + *architecture, id);
   EXPECT_THAT(space.Parse(id), IsOkAndHolds(*architecture));
   const Cell cell = SquareCell(224, 1000);
-  ExpectCount(record, "params", *space.Params(*architecture, 1000));
+  ExpectCount(record, "params", *space.Params(*architecture, cell));
   ExpectCount(record, "flops", *space.Flops(*architecture, cell));
   ExpectCount(record, "macs_true_N197", MacsNamed(space, *architecture, cell, "macs_true"));
 }
@@ -188,7 +188,7 @@ TEST_F(PublishedTableTest, NasbenchSuiteZeroCountsTheSame) {
     ASSERT_THAT(space.Parse(row.at("code")), IsOkAndHolds(*architecture)) << row.at("idx");
     double millions = 0;
     ASSERT_TRUE(absl::SimpleAtod(row.at("params"), &millions));
-    ASSERT_THAT(space.Params(*architecture, 10), IsOkAndHolds(std::llround(millions * 1e6))) << row.at("idx");
+    ASSERT_THAT(space.Params(*architecture, cell), IsOkAndHolds(std::llround(millions * 1e6))) << row.at("idx");
     ASSERT_EQ(Millions(*space.Flops(*architecture, cell)), row.at("flops")) << row.at("idx");
   }
 }
