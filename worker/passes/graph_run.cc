@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/status_macros.h"
+#include "worker/passes/convolution.h"
 #include "worker/passes/kernels.h"
 #include "worker/passes/loss.h"
 
@@ -57,6 +58,29 @@ void Accumulate(at::Tensor& total, const at::Tensor& more) {
   } else {
     total = more;
   }
+}
+
+// Of a float32 batch on the CPU.
+at::Tensor ConvolveInDouble(const Layer& layer, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto size = [](int64_t n) { return static_cast<size_t>(n); };
+  const kernels::ConvolutionShape shape{size(layer.in),      size(layer.out), size(layer.kernel), size(layer.stride),
+                                        size(layer.padding), size(x.size(2)), size(x.size(3))};
+  const at::Tensor images = x.contiguous();
+  at::Tensor y = at::empty(
+      {x.size(0), layer.out, static_cast<int64_t>(shape.out_height()), static_cast<int64_t>(shape.out_width())},
+      x.options());
+  const std::vector<double> packed = kernels::PackConvolution(shape, weight.contiguous().const_data_ptr<float>());
+  const float* const biases = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+  const int64_t in = images.numel() / images.size(0);
+  const int64_t out = y.numel() / y.size(0);
+  at::parallel_for(0, x.size(0), 1, [&](int64_t begin, int64_t end) {
+    std::vector<double> scratch;
+    for (int64_t n = begin; n < end; ++n) {
+      kernels::ConvolveInDouble(shape, packed.data(), biases, images.const_data_ptr<float>() + n * in,
+                                y.data_ptr<float>() + n * out, scratch);
+    }
+  });
+  return y;
 }
 
 GraphRun& RunOf(torch::autograd::AutogradContext* context) {
@@ -259,6 +283,8 @@ void GraphRun::EmitModule(ModuleKind kind, const at::Tensor& output, int count) 
 at::Tensor GraphRun::Compute(const Layer& layer, const at::Tensor& x) {
   // A grouped convolution sums too few products to matter.
   if (!sums_in_double_ || layer.kind == LayerKind::kLinear || layer.groups > 1) return PlainOperators::Apply(layer, x);
+  if (x.is_cpu() && layer.dilation == 1)
+    return ConvolveInDouble(layer, x, Get(layer.weight), layer.bias < 0 ? at::Tensor() : Get(layer.bias));
   const at::Tensor bias = layer.bias < 0 ? at::Tensor() : Get(layer.bias).to(at::kDouble);
   return ApplyLayer(layer, x.to(at::kDouble), Get(layer.weight).to(at::kDouble), bias).to(x.scalar_type());
 }
