@@ -11,12 +11,13 @@
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "nas/proxy_text.h"
+#include "nas/statistics/layer_window.h"
 #include "server/convert.h"
 
 namespace zcbench {
 namespace {
 
-constexpr int kMaxProxies = 256;
+constexpr size_t kMaxProxies = 256;
 constexpr int kMaxSeeds = 64;
 constexpr int kMaxListed = 20'000;
 constexpr uint64_t kMaxSampled = 1'000'000;  // they are drawn in memory
@@ -131,8 +132,15 @@ absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Create(const v1::JobSpec& spec
       return BadField("spec.architectures", "is not set; choose sampled, indexed or listed");
   }
 
-  if (spec.proxies().empty()) return BadField("spec.proxies", "is empty; name proxies, or `all`");
-  if (spec.proxies_size() > kMaxProxies) {
+  std::vector<std::string> asked(spec.proxies().begin(), spec.proxies().end());
+  if (spec.layer_statistics()) {
+    if (!asked.empty()) return BadField("spec.layer_statistics", "is set beside spec.proxies; choose one of them");
+    for (const LayerStatistic statistic : {LayerStatistic::kLogInverseSigma, LayerStatistic::kLogSigma}) {
+      for (std::string& text : ProxiesOf(statistic)) asked.push_back(std::move(text));
+    }
+  }
+  if (asked.empty()) return BadField("spec.proxies", "is empty; name proxies, or `all`");
+  if (asked.size() > kMaxProxies) {
     return BadField("spec.proxies", absl::StrCat("has more than ", kMaxProxies, " entries"));
   }
   if (known.empty()) {
@@ -140,7 +148,7 @@ absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Create(const v1::JobSpec& spec
         "no worker has announced its proxies to this store yet; start one (`zcbench up` does) and ask again");
   }
   std::set<std::string> proxies;
-  for (const std::string& text : spec.proxies()) {
+  for (const std::string& text : asked) {
     ZCB_RETURN_IF_ERROR(CheckText("spec.proxies", text, 1000));
     if (text == "all") {
       for (const KnownProxy& proxy : known) {

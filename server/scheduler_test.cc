@@ -19,6 +19,7 @@ namespace zcbench {
 namespace {
 
 using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -239,6 +240,28 @@ TEST_F(SchedulerTest, TheSameSpecIsTheSameJob) {
   EXPECT_EQ(NewJob(spec), id);
   spec.add_seeds(1);
   EXPECT_NE(NewJob(spec), id);
+}
+
+TEST_F(SchedulerTest, LayerStatisticsAreTheJobOfTheirProxies) {
+  Open("a");
+  v1::JobSpec spec = Spec(5, {});
+  spec.set_layer_statistics(true);
+  EXPECT_THAT(Create(spec), StatusIs(absl::StatusCode::kNotFound, HasSubstr("layer_log_inverse_sigma")));
+  v1::OpenSessionRequest worker = Worker("b");
+  for (const char* name : {"layer_log_sigma", "layer_log_inverse_sigma"}) {
+    v1::ProxyInfo& proxy = *worker.add_proxies() = Proxy(name, true, false);
+    (*proxy.mutable_options())["bin"] = "0";
+    proxy.set_variant(true);
+  }
+  Open(worker);
+  const auto job = Create(spec);
+  ASSERT_THAT(job, IsOk());
+  EXPECT_THAT(job->spec().proxies(), SizeIs(22));
+  EXPECT_THAT(job->spec().proxies(), AllOf(Contains("layer_log_sigma"), Contains("layer_log_inverse_sigma(bin=10)")));
+  EXPECT_EQ(NewJob(spec), job->id());
+  EXPECT_EQ(NewJob(job->spec()), job->id()) << "naming them is the same job";
+  spec.mutable_indexed()->set_count(6);
+  EXPECT_NE(NewJob(spec), job->id());
 }
 
 TEST_F(SchedulerTest, ALargerCountComputesOnlyWhatIsNew) {
@@ -634,6 +657,7 @@ TEST_F(SchedulerTest, AWrongSpecIsRefusedByField) {
       {absl::StatusCode::kNotFound, "samples", [](v1::JobSpec& s) { s.set_proxies(0, "swap(sample=2)"); }},
       {absl::StatusCode::kInvalidArgument, "", [](v1::JobSpec& s) { s.set_proxies(0, "swap("); }},
       {absl::StatusCode::kInvalidArgument, "spec.proxies", [](v1::JobSpec& s) { s.clear_proxies(); }},
+      {absl::StatusCode::kInvalidArgument, "beside spec.proxies", [](v1::JobSpec& s) { s.set_layer_statistics(true); }},
       {absl::StatusCode::kInvalidArgument, "spec.seeds", [](v1::JobSpec& s) { s.clear_seeds(); }},
       {absl::StatusCode::kInvalidArgument, "2^63", [](v1::JobSpec& s) { s.set_seeds(0, ~uint64_t{0}); }},
       {absl::StatusCode::kInvalidArgument, "spec.seeds",

@@ -102,6 +102,10 @@ bool ErrorIsTerminal();
 // The program `name` beside the running one, else the first in PATH. FAILED_PRECONDITION: in neither.
 absl::StatusOr<std::string> FindProgram(const std::string& name);
 
+// Creates the job. A fresh server gets time until its first worker has said what it can compute, and the images of a
+// shipped task when it lacks them.
+absl::StatusOr<pb::CreateJobResponse> CreateJob(Client& client, const pb::JobSpec& spec);
+
 // Follows a job until it ends; `patience` is how long a server may be away. Shared by `watch` and `submit --watch`.
 absl::StatusOr<int> WatchJob(Client& client, int64_t job, absl::Duration patience);
 

@@ -39,6 +39,9 @@ class Submit final : public Command {
     app.add_option("--space", space_, "Search space (see: zcbench list spaces)")->required();
     app.add_option("--task", task_, "Task (see: zcbench list tasks)")->required();
     app.add_option("--proxies", proxies_, "all, or a list: a,b(x=1) (see: zcbench list proxies; default: all)");
+    app.add_flag("--layer-statistics", layer_statistics_,
+                 "Instead of --proxies: what `zcbench layers` finds a window of layers from")
+        ->excludes("--proxies");
     app.add_option("--count", count_, "How many architectures");
     app.add_option("--sample-seed", sample_seed_, "Which architectures are drawn (default: 0)");
     app.add_option("--by", by_, "How --count counts: sample or index (default: sample)")
@@ -64,7 +67,7 @@ class Submit final : public Command {
   absl::StatusOr<int> Run() override {
     ZCB_ASSIGN_OR_RETURN(const pb::JobSpec spec, Spec());
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
-    ZCB_ASSIGN_OR_RETURN(const pb::CreateJobResponse response, Create(*client, spec));
+    ZCB_ASSIGN_OR_RETURN(const pb::CreateJobResponse response, CreateJob(*client, spec));
     Print(response);
     if (!watch_) {
       Say(absl::StrCat("follow it with `zcbench watch ", response.job().id(), "`"));
@@ -76,12 +79,16 @@ class Submit final : public Command {
  private:
   absl::StatusOr<pb::JobSpec> Spec() const {
     ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(space_, task_, images_));
-    ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> proxies, ParseProxies(proxies_));
     ZCB_ASSIGN_OR_RETURN(const std::vector<uint64_t> seeds, ParseSeeds(seeds_));
     pb::JobSpec spec;
     spec.set_space(cell.space);
     spec.set_task(cell.task);
-    spec.mutable_proxies()->Assign(proxies.begin(), proxies.end());
+    if (layer_statistics_) {
+      spec.set_layer_statistics(true);
+    } else {
+      ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> proxies, ParseProxies(proxies_));
+      spec.mutable_proxies()->Assign(proxies.begin(), proxies.end());
+    }
     spec.mutable_seeds()->Assign(seeds.begin(), seeds.end());
     spec.set_images(images_);
     ZCB_RETURN_IF_ERROR(SetArchitectures(spec));
@@ -122,33 +129,6 @@ class Submit final : public Command {
     return absl::OkStatus();
   }
 
-  // Creates the job. A fresh server gets time until its first worker has said what it can compute, and the images of a
-  // shipped task when it lacks them.
-  absl::StatusOr<pb::CreateJobResponse> Create(Client& client, const pb::JobSpec& spec) const {
-    const absl::Time give_up = absl::Now() + kWorkerTime;
-    bool said = false;
-    bool uploaded = false;
-    for (;;) {
-      absl::StatusOr<pb::CreateJobResponse> response = client.CreateJob(spec);
-      if (absl::IsUnavailable(response.status()) && client.connected() && absl::Now() < give_up) {
-        if (!said) Say(absl::StrCat(response.status().message(), "; waiting for at most ", DurationText(kWorkerTime)));
-        said = true;
-        absl::SleepFor(kWorkerStep);
-        continue;
-      }
-      ZCB_ASSIGN_OR_RETURN(const Task* const task, task_registry().Find(spec.task()));
-      if (absl::IsFailedPrecondition(response.status()) && task->shipped && !uploaded) {
-        uploaded = true;
-        ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(spec.space(), spec.task(), images_));
-        ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<DataSet> data, OpenShippedDataSet(*task));
-        ZCB_RETURN_IF_ERROR(
-            UploadProbeBatches(client, *data, *task, {cell}, {spec.seeds().begin(), spec.seeds().end()}));
-        continue;
-      }
-      return response;
-    }
-  }
-
   void Print(const pb::CreateJobResponse& response) const {
     const pb::Job& job = response.job();
     if (format_.format() == Format::kTable) {
@@ -173,6 +153,7 @@ class Submit final : public Command {
   std::string space_;
   std::string task_;
   std::string proxies_ = "all";
+  bool layer_statistics_ = false;
   uint64_t count_ = 0;
   uint64_t sample_seed_ = 0;
   std::string by_ = "sample";
@@ -185,6 +166,30 @@ class Submit final : public Command {
 };
 
 }  // namespace
+
+absl::StatusOr<pb::CreateJobResponse> CreateJob(Client& client, const pb::JobSpec& spec) {
+  const absl::Time give_up = absl::Now() + kWorkerTime;
+  bool said = false;
+  bool uploaded = false;
+  for (;;) {
+    absl::StatusOr<pb::CreateJobResponse> response = client.CreateJob(spec);
+    if (absl::IsUnavailable(response.status()) && client.connected() && absl::Now() < give_up) {
+      if (!said) Say(absl::StrCat(response.status().message(), "; waiting for at most ", DurationText(kWorkerTime)));
+      said = true;
+      absl::SleepFor(kWorkerStep);
+      continue;
+    }
+    ZCB_ASSIGN_OR_RETURN(const Task* const task, task_registry().Find(spec.task()));
+    if (absl::IsFailedPrecondition(response.status()) && task->shipped && !uploaded) {
+      uploaded = true;
+      ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(spec.space(), spec.task(), static_cast<int>(spec.images())));
+      ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<DataSet> data, OpenShippedDataSet(*task));
+      ZCB_RETURN_IF_ERROR(UploadProbeBatches(client, *data, *task, {cell}, {spec.seeds().begin(), spec.seeds().end()}));
+      continue;
+    }
+    return response;
+  }
+}
 
 std::unique_ptr<Command> MakeSubmit() { return std::make_unique<Submit>(); }
 
