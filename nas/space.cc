@@ -11,6 +11,10 @@
 
 namespace zcbench {
 
+bool Space::Answers(TaskKind kind) const {
+  return kind == TaskKind::kClassification || kind == TaskKind::kSoftClassification || kind == TaskKind::kRegression;
+}
+
 absl::StatusOr<const SpaceDefinition*> FindSpace(std::string_view name) {
   for (const SpaceDefinition& definition : space_registry().All()) {
     const std::vector<std::string> prefixes = definition.space->prefixes();

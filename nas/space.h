@@ -35,6 +35,8 @@ class Space {
   virtual int version() const = 0;                        // raised when a score of any architecture would change
   virtual int input_size(const Task& task) const = 0;     // pixels a side
   virtual std::vector<std::string> prefixes() const = 0;  // other names before the slash: {"nb201"}
+  // Whether its networks answer tasks of this kind. By default those with one answer an image of three channels.
+  virtual bool Answers(TaskKind kind) const;
 
   // The enumerated set. OUT_OF_RANGE: index >= size(). NOT_FOUND: a network that can be built but is not of the set.
   virtual uint64_t size() const = 0;

@@ -58,7 +58,7 @@ struct Cell {
 };
 
 // NOT_FOUND for an unknown space or task, with the nearest name. `images` = 0 takes the task's own number.
-// INVALID_ARGUMENT: images outside [2, 4096].
+// INVALID_ARGUMENT: images outside [2, 4096], or a task that the space's networks do not answer.
 absl::StatusOr<Cell> FindCell(std::string_view space, std::string_view task, int images = 0);
 
 }  // namespace zcbench

@@ -94,6 +94,56 @@ void CheckAutoformer(const json& record) {
   ExpectCount(record, "macs_true_N197", MacsNamed(space, *architecture, cell, "macs_true"));
 }
 
+// The discriminator that the authors train beside their generative decoder, no part of our networks.
+constexpr int64_t kDiscriminatorParams = 5168705;
+
+void CheckTransnas(const json& record) {
+  const std::string id = record["id"];
+  const std::string prefix = id.substr(0, id.find('/'));
+  ASSERT_THAT(FindSpace(prefix), IsOk());
+  const Space& space = SpaceNamed(prefix);
+  const absl::StatusOr<std::string> architecture = space.Parse(ArchitectureOf(record));
+  ASSERT_THAT(architecture, IsOk());
+  EXPECT_EQ(prefix + "/" + *architecture, id);
+  EXPECT_THAT(space.Official(*architecture), IsOkAndHolds(TextOf(record["arch"])));
+
+  // The heads of NAS-Bench-Suite-Zero are those of our tasks.
+  const Cell scene = *FindCell(prefix, "class_scene");
+  if (record.contains("naslib_zc_class_scene")) {
+    const json& naslib = record["naslib_zc_class_scene"];
+    EXPECT_EQ(scene.height, 256);
+    ExpectCount(naslib, "params", *space.Params(*architecture, scene));
+    ExpectCount(naslib, "flops_tensorwatch_256", *space.Flops(*architecture, scene));
+    ExpectCount(naslib, "flops_tensorwatch", *space.Flops(*architecture, scene));
+  }
+  if (!record.contains("tasks")) return;
+  EXPECT_EQ(record["tasks"].size(), 7u);
+  for (const auto& [name, task] : record["tasks"].items()) {
+    SCOPED_TRACE(name);
+    const absl::StatusOr<Cell> naslib = FindCell(prefix, name);
+    ASSERT_THAT(naslib, IsOk());
+    ExpectCount(task, "model_params_naslib_head(100/63)", *space.Params(*architecture, *naslib));
+    Cell official = *naslib;
+    if (name == "class_object") official.classes = 75;
+    if (name == "class_scene") official.classes = 47;
+    const int64_t params = *space.Params(*architecture, official);
+    EXPECT_EQ(params, record["encoder_params"].get<int64_t>() + task["decoder_params"].get<int64_t>());
+    ExpectCount(task, "model_params_enc_dec", params);
+    ExpectCount(task, "model_params_with_discriminator", params + kDiscriminatorParams);
+    ExpectCount(task, "macs_at_info_input", MacsNamed(space, *architecture, official, "macs_api"));
+    // The API counts at 224 pixels whatever the cell's size.
+    if (naslib->kind != TaskKind::kJigsaw) {
+      EXPECT_EQ(MacsNamed(space, *architecture, official, "macs_encoder_api"), record["encoder_macs_224"]);
+    } else {
+      ExpectCount(task, "macs_at_info_input", MacsNamed(space, *architecture, official, "macs_true"));
+    }
+    if (name == "class_object") {
+      ExpectCount(record, "params", params);
+      ExpectCount(record, "flops", MacsNamed(space, *architecture, official, "macs_api"));
+    }
+  }
+}
+
 // Returns how many records there were.
 int CheckFile(const std::filesystem::path& path) {
   SCOPED_TRACE(path);
@@ -115,6 +165,7 @@ int CheckFile(const std::filesystem::path& path) {
   };
   check_list("nb201", CheckNasbench201);
   check_list("autoformer", CheckAutoformer);
+  check_list("tnb", CheckTransnas);
   return records;
 }
 
@@ -202,6 +253,30 @@ TEST_F(PublishedTableTest, TheAccuracyTableHasTheSameIndex) {
     ASSERT_THAT(architecture, IsOk());
     ASSERT_THAT(space.Parse(row.at("code")), IsOkAndHolds(*architecture)) << row.at("idx");
     ASSERT_THAT(space.Official(*architecture), IsOkAndHolds(row.at("arch_str"))) << row.at("idx");
+  }
+}
+
+TEST_F(PublishedTableTest, NasbenchSuiteZeroCountsTransnasTheSame) {
+  const Space& space = SpaceNamed("transnas_micro");
+  const Cell scene = *FindCell("transnas_micro", "class_scene");
+  const auto rows = Rows("tnb101_micro_zc_class_scene.csv");
+  EXPECT_EQ(rows.size(), 2128u);
+  for (const auto& row : rows) {
+    const absl::StatusOr<std::string> architecture = space.Parse(row.at("code"));
+    ASSERT_THAT(architecture, IsOk()) << row.at("code");
+    ASSERT_EQ(Millions(*space.Params(*architecture, scene)), row.at("params")) << row.at("code");
+    ASSERT_EQ(Millions(*space.Flops(*architecture, scene)), row.at("flops")) << row.at("code");
+  }
+}
+
+TEST_F(PublishedTableTest, TheAccuracyTableHasEveryMicroCellInOrder) {
+  const Space& space = SpaceNamed("transnas_micro");
+  const auto rows = Rows("tnb101_micro.csv");
+  ASSERT_EQ(rows.size(), space.size());
+  for (uint64_t i = 0; i < rows.size(); ++i) {
+    const std::string architecture = *space.At(i);
+    ASSERT_THAT(space.Parse(rows[i].at("code")), IsOkAndHolds(architecture));
+    ASSERT_THAT(space.Official(architecture), IsOkAndHolds(rows[i].at("arch_str")));
   }
 }
 

@@ -1,15 +1,9 @@
 // cifar10, cifar100: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. Normalisation as in the
 // NAS-Bench-201 training code (D-X-Y/AutoDL-Projects), which states it on the scale 0 to 255.
 #include "nas/task.h"
+#include "nas/tasks/normalisations.h"
 
 namespace zcbench {
-namespace {
-
-constexpr std::array<float, 3> Per255(double red, double green, double blue) {
-  return {static_cast<float>(red / 255), static_cast<float>(green / 255), static_cast<float>(blue / 255)};
-}
-
-}  // namespace
 
 ZCB_REGISTER(task, Task, cifar) {
   registry.Add({.name = "cifar10",

@@ -2,6 +2,7 @@
 // that it runs without a download. Classes are the folders sorted by name: 0 animal, 1 energy, 2 fish, 3 monument,
 // 4 tool. Normalisation: ImageNet's.
 #include "nas/task.h"
+#include "nas/tasks/normalisations.h"
 
 namespace zcbench {
 
@@ -12,8 +13,8 @@ ZCB_REGISTER(task, Task, photos) {
                 .classes = 5,
                 .native_size = 0,
                 .probe_images = 16,
-                .mean = {0.485f, 0.456f, 0.406f},
-                .standard_deviation = {0.229f, 0.224f, 0.225f},
+                .mean = kImageNetMean,
+                .standard_deviation = kImageNetDeviation,
                 .shipped = true,
                 .class_names = {"animal", "energy", "fish", "monument", "tool"}});
 }
