@@ -7,13 +7,15 @@ namespace zcbench {
 
 absl::StatusOr<std::string> EncodeContactSheet(const ProbeBatch& batch) {
   ZCB_CHECK(CheckProbeBatch(batch).ok());
-  int columns = 1;
-  while (columns * columns < batch.images) ++columns;
-  const int rows = (batch.images + columns - 1) / columns;
+  const int tiles = batch.channels / 3;
+  const int pictures = batch.images * tiles;
+  int columns = tiles;
+  while (tiles == 1 && columns * columns < pictures) ++columns;
+  const int rows = (pictures + columns - 1) / columns;
   Image sheet{columns * (batch.width + 1) - 1, rows * (batch.height + 1) - 1, ""};
   sheet.rgb.assign(size_t{3} * static_cast<size_t>(sheet.width) * static_cast<size_t>(sheet.height), '\xff');
   size_t in = 0;
-  for (int i = 0; i < batch.images; ++i) {
+  for (int i = 0; i < pictures; ++i) {
     const int left = i % columns * (batch.width + 1);
     const int top = i / columns * (batch.height + 1);
     for (size_t c = 0; c < 3; ++c) {

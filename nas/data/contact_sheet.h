@@ -10,7 +10,7 @@
 namespace zcbench {
 
 // PNG of the images in their order, row by row, about as many columns as rows, with white gaps of one pixel between
-// them; 16 images of 224 x 224 are 899 x 899 pixels. INTERNAL: libpng failed.
+// them; 16 images of 224 x 224 are 899 x 899 pixels. An image of several tiles is a row. INTERNAL: libpng failed.
 absl::StatusOr<std::string> EncodeContactSheet(const ProbeBatch& batch);
 
 }  // namespace zcbench

@@ -8,6 +8,8 @@
 namespace zcbench {
 namespace {
 
+using std::string_literals::operator""s;
+
 // Images of 3 rows and 2 columns, image i all of the colour (i, 100 + i, 200 + i).
 ProbeBatch Batch(int images) {
   ProbeBatch batch{.task = "t",
@@ -59,6 +61,27 @@ TEST(ContactSheetTest, OneImageIsItself) {
   EXPECT_EQ(png.width, 2u);
   EXPECT_EQ(png.height, 3u);
   png_image_free(&png);
+}
+
+TEST(ContactSheetTest, AnImageOfTilesIsARow) {
+  ProbeBatch batch = Batch(4);
+  batch.images = 2;
+  batch.channels = 6;
+  batch.classes = 1;
+  batch.labels.resize(2);
+  const absl::StatusOr<std::string> bytes = EncodeContactSheet(batch);
+  ASSERT_THAT(bytes, IsOk());
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  ASSERT_NE(png_image_begin_read_from_memory(&png, bytes->data(), bytes->size()), 0);
+  ASSERT_EQ(png.width, 5u);
+  ASSERT_EQ(png.height, 7u);
+  png.format = PNG_FORMAT_RGB;
+  std::string rgb(PNG_IMAGE_SIZE(png), '\0');
+  ASSERT_NE(png_image_finish_read(&png, nullptr, rgb.data(), 0, nullptr), 0);
+  EXPECT_EQ(rgb.substr(0, 3), "\x00\x64\xc8"s);
+  EXPECT_EQ(rgb.substr(3 * 3, 3), "\x01\x65\xc9"s);
+  EXPECT_EQ(rgb.substr(3 * (4 * 5 + 3), 3), "\x03\x67\xcb"s);
 }
 
 }  // namespace

@@ -26,6 +26,11 @@ absl::StatusOr<ProbeBatch> MakeProbeBatch(const DataSet& data, const Task& task,
   const auto invalid = [&](auto... what) {
     return absl::InvalidArgumentError(absl::StrCat("probe batch of ", task.name, ": ", what...));
   };
+  if (cell.kind != TaskKind::kClassification) {
+    return invalid(
+        "its targets are no classes, and classes are all that is read from images so far; bring a file, see "
+        "`zcbench import probe-batch --help`");
+  }
   if (cell.channels != 3 || cell.height != cell.width || cell.height < 1 || cell.height > kMaxProbeSide) {
     return invalid("[", cell.channels, ", ", cell.height, ", ", cell.width, "] is not [3, n, n] with n in [1, ",
                    kMaxProbeSide, "]");

@@ -109,6 +109,9 @@ TEST(MakeProbeBatchTest, RefusesWhatCannotBe) {
   Cell cell = CellOf(task, 32, 2);
   cell.width = 48;
   EXPECT_THAT(make(FlatImages(), cell), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("[3, 32, 48]")));
+  cell = CellOf(task, 32, 2);
+  cell.kind = TaskKind::kSegmentation;
+  EXPECT_THAT(make(FlatImages(), cell), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no classes")));
 
   FlatImages data;
   data.broken_ = Chosen(*make(FlatImages(), CellOf(task, 32, 2)))[1];
