@@ -143,6 +143,7 @@ struct ProbeBatchKey {
   int width = 0;
   int images = 0;
   uint64_t seed = 0;
+  std::string input{};  // what generated it; empty: from a data set
 
   bool operator==(const ProbeBatchKey&) const = default;
 };

@@ -536,7 +536,13 @@ TEST_P(StoreSuite, ProbeBatchesAreFoundByContentAndByKey) {
   other.digest = "d2";
   EXPECT_THAT(store().Write([&](StoreWriter& writer) { return writer.AddProbeBatch(other, content); }),
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("probe_batch")));
+  ProbeBatchRow noise = other;
+  noise.key.input = "noise";
+  EXPECT_THAT(store().Write([&](StoreWriter& writer) { return writer.AddProbeBatch(noise, "of noise"); }), IsOk());
   EXPECT_THAT(store().Read([&](StoreReader& reader) -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(const ProbeBatchRow generated, reader.FindProbeBatch(noise.key));
+    EXPECT_EQ(generated.digest, "d2");
+    EXPECT_EQ(generated.key, noise.key);
     ZCB_ASSIGN_OR_RETURN(const ProbeBatchRow found, reader.FindProbeBatch(row.key));
     EXPECT_EQ(found.digest, "d1");
     EXPECT_EQ(found.bytes, content.size());
@@ -549,9 +555,10 @@ TEST_P(StoreSuite, ProbeBatchesAreFoundByContentAndByKey) {
     ProbeBatchKey missing = row.key;
     missing.seed = 4;
     EXPECT_THAT(reader.FindProbeBatch(missing), StatusIs(absl::StatusCode::kNotFound, HasSubstr("seed 4")));
-    EXPECT_THAT(reader.ListProbeBatches("photos", "", 9), IsOkAndHolds(SizeIs(1)));
+    EXPECT_THAT(reader.ListProbeBatches("photos", "", 9), IsOkAndHolds(SizeIs(2)));
     EXPECT_THAT(reader.ListProbeBatches("cifar10", "", 9), IsOkAndHolds(IsEmpty()));
-    EXPECT_THAT(reader.ListProbeBatches("", "d1", 9), IsOkAndHolds(IsEmpty()));
+    EXPECT_THAT(reader.ListProbeBatches("", "d1", 9), IsOkAndHolds(SizeIs(1)));
+    EXPECT_THAT(reader.ListProbeBatches("", "d2", 9), IsOkAndHolds(IsEmpty()));
     return absl::OkStatus();
   }),
               IsOk());

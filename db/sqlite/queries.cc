@@ -73,9 +73,10 @@ ProbeBatchRow ReadProbeBatchRow(const Statement& row) {
                .height = static_cast<int>(row.Int(2)),
                .width = static_cast<int>(row.Int(3)),
                .images = static_cast<int>(row.Int(4)),
-               .seed = static_cast<uint64_t>(row.Int(5))};
-  batch.bytes = static_cast<uint64_t>(row.Int(6));
-  batch.created = row.Time(7);
+               .seed = static_cast<uint64_t>(row.Int(5)),
+               .input = row.Text(6)};
+  batch.bytes = static_cast<uint64_t>(row.Int(7));
+  batch.created = row.Time(8);
   return batch;
 }
 
@@ -175,18 +176,19 @@ absl::Status Queries::Announce(std::span<const KnownSpace> spaces, std::span<con
 
 absl::StatusOr<ProbeBatchRow> Queries::FindProbeBatch(const ProbeBatchKey& key) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT digest, task, height, width, images, seed, bytes, created_us FROM probe_batch
-     WHERE task = ?1 AND height = ?2 AND width = ?3 AND images = ?4 AND seed = ?5)sql"));
-  row.Bind(key.task, key.height, key.width, key.images, key.seed);
+    SELECT digest, task, height, width, images, seed, input, bytes, created_us FROM probe_batch
+     WHERE task = ?1 AND height = ?2 AND width = ?3 AND images = ?4 AND seed = ?5 AND input = ?6)sql"));
+  row.Bind(key.task, key.height, key.width, key.images, key.seed, key.input);
   ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
   if (found) return ReadProbeBatchRow(row);
-  return absl::NotFoundError(absl::StrCat("no probe batch of task ", key.task, " with ", key.images, " images of ",
-                                          key.height, " x ", key.width, " pixels for seed ", key.seed));
+  return absl::NotFoundError(absl::StrCat(
+      "no probe batch ", key.input.empty() ? "" : absl::StrCat("of ", key.input, " "), "of task ", key.task, " with ",
+      key.images, " images of ", key.height, " x ", key.width, " pixels for seed ", key.seed));
 }
 
 absl::StatusOr<ProbeBatchRow> Queries::GetProbeBatch(std::string_view digest) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT digest, task, height, width, images, seed, bytes, created_us FROM probe_batch WHERE digest = ?1)sql"));
+    SELECT digest, task, height, width, images, seed, input, bytes, created_us FROM probe_batch WHERE digest = ?1)sql"));
   row.Bind(digest);
   ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
   if (found) return ReadProbeBatchRow(row);
@@ -196,7 +198,7 @@ absl::StatusOr<ProbeBatchRow> Queries::GetProbeBatch(std::string_view digest) {
 absl::StatusOr<std::vector<ProbeBatchRow>> Queries::ListProbeBatches(std::string_view task, std::string_view after,
                                                                      int limit) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT digest, task, height, width, images, seed, bytes, created_us FROM probe_batch
+    SELECT digest, task, height, width, images, seed, input, bytes, created_us FROM probe_batch
      WHERE digest > ?1 AND (?2 = '' OR task = ?2) ORDER BY digest LIMIT ?3)sql"));
   row.Bind(after, task, limit);
   std::vector<ProbeBatchRow> batches;
@@ -238,10 +240,10 @@ absl::StatusOr<std::string> Queries::ReadProbeBatch(std::string_view digest, uin
 
 absl::Status Queries::AddProbeBatch(const ProbeBatchRow& row, std::string_view content) {
   ZCB_ASSIGN_OR_RETURN(Statement insert, connection_.Prepare(R"sql(
-    INSERT INTO probe_batch (digest, task, height, width, images, seed, bytes, created_us, content)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9))sql"));
-  insert.Bind(row.digest, row.key.task, row.key.height, row.key.width, row.key.images, row.key.seed, content.size(),
-              row.created, Blob{content});
+    INSERT INTO probe_batch (digest, task, height, width, images, seed, input, bytes, created_us, content)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10))sql"));
+  insert.Bind(row.digest, row.key.task, row.key.height, row.key.width, row.key.images, row.key.seed, row.key.input,
+              content.size(), row.created, Blob{content});
   return insert.Run();
 }
 

@@ -146,6 +146,22 @@ TEST_F(SqliteStoreTest, AnOlderSchemaIsUpgradedAfterABackup) {
   EXPECT_THAT(OpenSqliteStore(file(), migrations), IsOk());
 }
 
+TEST_F(SqliteStoreTest, ProbeBatchesOfVersion1AreOfDataSets) {
+  ASSERT_THAT(OpenSqliteStore(file(), SqliteMigrations().first(1)), IsOk());
+  Sql("INSERT INTO probe_batch VALUES ('d1', 'photos', 32, 32, 16, 3, 5, 7, x'0001020304')");
+  const auto store = OpenSqliteStore(file());
+  ASSERT_THAT(store, IsOk());
+  EXPECT_THAT((*store)->Read([](StoreReader& reader) -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(const ProbeBatchRow row, reader.GetProbeBatch("d1"));
+    EXPECT_EQ(row.key,
+              (ProbeBatchKey{.task = "photos", .height = 32, .width = 32, .images = 16, .seed = 3, .input = ""}));
+    EXPECT_EQ(row.bytes, 5u);
+    EXPECT_THAT(reader.ReadProbeBatch("d1", 1, 9), IsOkAndHolds("\x01\x02\x03\x04"));
+    return absl::OkStatus();
+  }),
+              IsOk());
+}
+
 TEST_F(SqliteStoreTest, WhatWasAnsweredSurvivesAKill) {
   const pid_t child = fork();
   if (child == 0) {
