@@ -79,6 +79,25 @@ void CheckNasbench201(const json& record) {
   }
 }
 
+void CheckNasbench101(const json& record) {
+  const Space& space = SpaceNamed("nasbench101");
+  const absl::StatusOr<std::string> architecture = space.Parse(ArchitectureOf(record));
+  ASSERT_THAT(architecture, IsOk());
+  EXPECT_EQ("nb101/" + *architecture, record["id"].get<std::string>());
+  EXPECT_THAT(space.Parse(*space.Official(*architecture)), IsOkAndHolds(*architecture));
+  if (record.contains("hash")) {
+    EXPECT_THAT(space.Parse(TextOf(record["hash"])), IsOkAndHolds(*architecture));
+  }
+  if (record.contains("api_canonical")) {
+    EXPECT_EQ(json::parse(*space.Official(*architecture)), record["api_canonical"]);
+  }
+  const Cell cell = SquareCell(32, 10);
+  for (const char* field : {"params", "canonical_params", "formula_params", "published_trainable_parameters"}) {
+    ExpectCount(record, field, *space.Params(*architecture, cell));
+  }
+  ExpectCount(record, "flops", MacsNamed(space, *architecture, cell, "macs_conv_linear"));
+}
+
 void CheckAutoformer(const json& record) {
   const std::string id = record["id"];
   const std::string prefix = id.substr(0, id.find('/'));
@@ -164,6 +183,7 @@ int CheckFile(const std::filesystem::path& path) {
     }
   };
   check_list("nb201", CheckNasbench201);
+  check_list("nb101", CheckNasbench101);
   check_list("autoformer", CheckAutoformer);
   check_list("tnb", CheckTransnas);
   return records;
