@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -19,7 +20,9 @@
 #include "base/file.h"
 #include "base/status_matchers.h"
 #include "nas/space.h"
+#include "nas/spaces/nasbench101.h"
 #include "worker/models/model.h"
+#include "worker/models/nasbench101.h"
 #include "worker/models/plain_operators.h"
 
 namespace zcbench {
@@ -48,12 +51,15 @@ at::Tensor FillTensor(const TensorSpec& spec) {
   };
   const double token = 0.02 * std::sqrt(3.0);
   switch (spec.role) {
-    case TensorRole::kLayerWeight: {
-      const double fan_in = static_cast<double>(spec.numel() / spec.shape[0]);
-      return Fill(spec.shape, signed_uniform(1, std::sqrt(6 / fan_in)));
+    case TensorRole::kLayerWeight:
+    case TensorRole::kTransposedWeight: {
+      // A decoder has millions: the elements before scaling are the same in every tensor.
+      static at::Tensor unscaled = at::empty({0}, at::kDouble);
+      if (unscaled.numel() < spec.numel()) unscaled = Fill({spec.numel()}, signed_uniform(1, 1));
+      const bool transposed = spec.role == TensorRole::kTransposedWeight;
+      const int64_t fan_in = transposed ? spec.shape[0] * 9 : spec.numel() / spec.shape[0];
+      return (unscaled.narrow(0, 0, spec.numel()) * std::sqrt(6 / static_cast<double>(fan_in))).view(spec.shape);
     }
-    case TensorRole::kTransposedWeight:
-      return Fill(spec.shape, signed_uniform(1, std::sqrt(6 / static_cast<double>(spec.shape[0] * 9))));
     case TensorRole::kLayerBias:
     case TensorRole::kTransposedBias:
       return Fill(spec.shape, [](uint64_t i) { return 0.01 * std::cos(static_cast<double>(i)); });
@@ -77,9 +83,23 @@ Weights FillAll(const Model& model) {
 
 struct Record {
   std::string id;
+  std::string task;  // empty where the space has one kind
   nlohmann::json fingerprint;
   int64_t params;  // 0: not given
+  nlohmann::json arch = {};
 };
+
+// Of NAS-Bench-101, with the vertices numbered as given: another numbering is another network.
+Nasbench101Cell AsNumbered(const nlohmann::json& arch) {
+  const std::vector<std::string> ops = {"conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"};
+  Nasbench101Cell cell{.vertices = static_cast<int>(arch.at("ops").size())};
+  for (int from = 0; from < cell.output(); ++from) {
+    for (int to = 0; to < cell.vertices; ++to) cell.successors[from] |= arch.at("matrix")[from][to].get<int>() << to;
+    const auto op = std::find(ops.begin(), ops.end(), arch["ops"][from].get<std::string>());
+    if (from > 0) cell.ops[from] = static_cast<Nasbench101Op>(op - ops.begin());
+  }
+  return cell;
+}
 
 std::vector<Record> Records() {
   std::vector<std::filesystem::path> files = {std::filesystem::path(ZCB_SOURCE_DIR) /
@@ -92,11 +112,20 @@ std::vector<Record> Records() {
   std::vector<Record> records;
   for (const std::filesystem::path& file : files) {
     const nlohmann::json json = nlohmann::json::parse(ReadFile(file).value());
-    for (const char* list : {"nb201", "autoformer"}) {
+    for (const char* list : {"nb201", "nb101", "autoformer", "darts"}) {
       if (!json.contains(list)) continue;
       for (const nlohmann::json& record : json[list]) {
         if (record.contains("fingerprint"))
-          records.push_back({record.at("id"), record["fingerprint"], record.value("params", int64_t{0})});
+          records.push_back({record.at("id"), "", record["fingerprint"], record.value("params", int64_t{0}),
+                             record.value("arch", nlohmann::json())});
+      }
+    }
+    if (!json.contains("tnb")) continue;
+    for (const nlohmann::json& record : json["tnb"]) {
+      if (!record.contains("fingerprint")) continue;
+      for (const auto& [task, fingerprint] : record["fingerprint"].items()) {
+        const int64_t params = record.at("tasks").at(task).at("model_params_enc_dec");
+        records.push_back({record.at("id"), task, fingerprint, params});
       }
     }
   }
@@ -109,6 +138,37 @@ TEST(FingerprintTest, TheFillIsThePublishedOne) {
   EXPECT_NEAR(Uniform(2, 7), 0.144616509322, 1e-12);
 }
 
+// A record of DARTS may be of other settings than a space's: "C50_L20".
+absl::StatusOr<std::unique_ptr<Model>> BuildRecorded(const std::string& architecture, const nlohmann::json& fingerprint,
+                                                     const Cell& cell) {
+  if (!fingerprint.contains("config")) return BuildModel(architecture, cell);
+  DartsConfig config{};
+  const std::string setting = fingerprint["config"];
+  if (std::sscanf(setting.c_str(), "C%d_L%d", &config.channels, &config.cells) != 2) {
+    return absl::InvalidArgumentError(absl::StrCat("setting ", setting));
+  }
+  const absl::StatusOr<DartsGenotype> genotype = DecodeDarts(architecture);
+  if (!genotype.ok()) return genotype.status();
+  return MakeDartsModel(*genotype, config, cell.classes);
+}
+
+TEST(DartsModelTest, HasTheParametersThatAreCounted) {
+  Cell cell;
+  cell.height = cell.width = 224;
+  cell.classes = 1000;
+  for (const char* const architecture : {"0313031302130225_0010102200221022", "0215030412160213_0206121523041101"}) {
+    const absl::StatusOr<DartsGenotype> genotype = DecodeDarts(architecture);
+    ASSERT_THAT(genotype, IsOk());
+    for (const DartsConfig& config : {DartsConfig{16, 4}, kDarts, kDartsEval, DartsConfig{48, 14, /*imagenet=*/true}}) {
+      const std::unique_ptr<Model> model = MakeDartsModel(*genotype, config, cell.classes);
+      EXPECT_EQ(model->params(), CountDarts(*genotype, config, cell)->params);
+      PlainOperators plain(FillAll(*model), BatchNormUse::kRunning);
+      const at::Tensor output = model->Forward(plain, at::ones({1, 3, 64, 64}, at::kDouble));
+      EXPECT_EQ(output.sizes(), at::IntArrayRef({1, cell.classes}));
+    }
+  }
+}
+
 class FingerprintTest : public testing::TestWithParam<Record> {};
 
 TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
@@ -118,8 +178,9 @@ TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
   ASSERT_THAT(space, IsOk());
   const auto architecture = (*space)->space->Parse(record.id.substr(slash + 1));
   ASSERT_THAT(architecture, IsOk());
-  const nlohmann::json& logits = record.fingerprint.at("logits");
-  const std::vector<int64_t> shape = record.fingerprint.at("input");
+  const nlohmann::json& logits = record.fingerprint.at(record.task.empty() ? "logits" : "output");
+  std::vector<int64_t> shape = record.fingerprint.at("input");
+  if (shape.size() == 5) shape = {shape[0], shape[1] * shape[2], shape[3], shape[4]};  // tiles
   const auto numel = logits.at("numel").get<int64_t>();
   Cell cell;
   cell.space = (*space)->name;
@@ -127,11 +188,19 @@ TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
   cell.height = cell.width = static_cast<int>(shape[2]);
   cell.classes = static_cast<int>(numel / shape[0]);
   cell.images = static_cast<int>(shape[0]);
-  const auto model = BuildModel(*architecture, cell);
+  if (!record.task.empty()) {
+    const auto task = FindCell(cell.space, record.task);
+    ASSERT_THAT(task, IsOk());
+    cell.kind = task->kind;
+    cell.channels = task->channels;
+  }
+  if (cell.kind == TaskKind::kSegmentation || cell.kind == TaskKind::kImage) cell.classes /= cell.height * cell.width;
+  auto model = BuildModel(*architecture, cell);
   ASSERT_THAT(model, IsOk());
   if (record.params > 0) {
     EXPECT_EQ((*model)->params(), record.params);
   }
+  if (cell.space == "nasbench101") model = MakeNasbench101Model(AsNumbered(record.arch), cell.classes);
 
   PlainOperators plain(FillAll(**model), BatchNormUse::kRunning);
   const at::Tensor images = Fill(shape, [](uint64_t i) { return (2 * Uniform(i, 7) - 1) * std::sqrt(3.0); });
@@ -147,10 +216,13 @@ TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
                 allowed > 0 ? allowed : 1e-8 * std::fabs(golden));
   }
   EXPECT_NEAR(output.norm().item<double>(), l2, 1e-8 * l2);
+  if (logits.contains("sum")) {
+    EXPECT_NEAR(output.sum().item<double>(), logits["sum"].get<double>(), 1e-6 * l2);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Oracles, FingerprintTest, testing::ValuesIn(Records()), [](const auto& test) {
-  std::string name = absl::StrCat(test.index, "_", test.param.id);
+  std::string name = absl::StrCat(test.index, "_", test.param.id, test.param.task);
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 });
