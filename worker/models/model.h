@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -146,12 +147,30 @@ struct Convolution {
   Initialisation initialisation = Initialisation::kFanIn;
 };
 
+// A layer of a model's surrogate: a small network of its architecture whose layers are looked at one by one, each with
+// ones in a single channel of its input (nasgraph).
+struct SurrogateLayer {
+  std::vector<int> parents;  // layers whose outputs are summed into its input
+  int64_t channels;          // of its input
+  // A convolution, followed by ReLU, of an input of `side` pixels. Otherwise each channel goes on as it is: identity,
+  // and average pooling, since it takes ones to ones.
+  std::optional<Convolution> convolution = {};
+  int64_t side = 0;
+  bool blocks = false;  // no channel goes on: a zero operation
+};
+
 class Model {
  public:
   virtual ~Model() = default;
 
   // [N, channels, H, W] -> the output, as TaskKind says: [N, classes] or [N, classes, H, W].
   virtual at::Tensor Forward(Operators& operators, const at::Tensor& images) const = 0;
+
+  // A network of the same architecture with one channel and one cell, for images of one channel, as TE-NAS counts
+  // linear regions on; null where there is none.
+  virtual std::unique_ptr<Model> Thin() const { return nullptr; }
+  // In the order in which their convolutions are drawn; empty where there is none.
+  virtual std::vector<SurrogateLayer> Surrogate() const { return {}; }
 
   // Single operations as the proxy `flops` counts them on this space, and the other published conventions by name.
   // BuildModel sets them.

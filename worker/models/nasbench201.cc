@@ -8,6 +8,7 @@
 namespace zcbench {
 namespace {
 
+constexpr int kWidth = 16;
 constexpr int kCellsPerStage = 5;
 constexpr int kStages = 3;
 
@@ -34,16 +35,22 @@ struct Stage {
 
 class Nasbench201Model final : public Model {
  public:
-  Nasbench201Model(const Nasbench201Cell& cell, int classes) : Model(classes, /*is_transformer=*/false), cell_(cell) {
-    int64_t width = 16;
-    stem_ = AddConvolution("stem.conv", {.in = 3, .out = width, .kernel = 3, .padding = 1});
-    stem_norm_ = AddNorm("stem.bn", NormKind::kBatch, width);
-    for (int stage = 0; stage < kStages; ++stage) {
-      if (stage > 0) {
-        AddReduction(width);
-        width *= 2;
+  // thin: TE-NAS's network, one cell of one channel between the images and the last activation.
+  Nasbench201Model(const Nasbench201Cell& cell, int classes, bool thin = false)
+      : Model(classes, /*is_transformer=*/false), cell_(cell), thin_(thin) {
+    int64_t width = thin ? 1 : kWidth;
+    if (thin) {
+      AddCell(width);
+    } else {
+      stem_ = AddConvolution("stem.conv", {.in = 3, .out = width, .kernel = 3, .padding = 1});
+      stem_norm_ = AddNorm("stem.bn", NormKind::kBatch, width);
+      for (int stage = 0; stage < kStages; ++stage) {
+        if (stage > 0) {
+          AddReduction(width);
+          width *= 2;
+        }
+        for (int i = 0; i < kCellsPerStage; ++i) AddCell(width);
       }
-      for (int i = 0; i < kCellsPerStage; ++i) AddCell(width);
     }
     last_norm_ = AddNorm("lastact.bn", NormKind::kBatch, width);
     last_relu_ = AddActivation("lastact.relu", ActivationKind::kRelu, static_cast<int>(stages_.size()));
@@ -51,9 +58,12 @@ class Nasbench201Model final : public Model {
   }
 
   at::Tensor Forward(Operators& ops, const at::Tensor& images) const override {
-    at::Tensor x = ops.Apply(stem_norm_, ops.Apply(stem_, images));
-    ops.Modules(x, 1);  // Sequential
-    ops.At(Point::kFeature, x);
+    at::Tensor x = images;
+    if (!thin_) {
+      x = ops.Apply(stem_norm_, ops.Apply(stem_, images));
+      ops.Modules(x, 1);  // Sequential
+      ops.At(Point::kFeature, x);
+    }
     for (const Stage& stage : stages_) {
       x = stage.shortcut ? Reduce(ops, stage, x) : RunCell(ops, stage, x);
       ops.Modules(x, 1);  // InferCell, ResNetBasicblock
@@ -63,6 +73,53 @@ class Nasbench201Model final : public Model {
     ops.Modules(x, 1);  // Sequential
     ops.At(Point::kLast, x);
     return ops.Apply(classifier_, x.mean(at::IntArrayRef{2, 3}));
+  }
+
+  std::unique_ptr<Model> Thin() const override {
+    return std::make_unique<Nasbench201Model>(cell_, classes(), /*thin=*/true);
+  }
+
+  // One cell a stage, 32 pixels, no normalisation.
+  std::vector<SurrogateLayer> Surrogate() const override {
+    std::vector<SurrogateLayer> layers;
+    const auto add = [&](SurrogateLayer layer) {
+      layers.push_back(std::move(layer));
+      return static_cast<int>(layers.size()) - 1;
+    };
+    const auto convolve = [&](const std::vector<int>& parents, int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                              int64_t side) {
+      return add(
+          {.parents = parents,
+           .channels = in,
+           .convolution = Convolution{.in = in, .out = out, .kernel = kernel, .stride = stride, .padding = kernel / 2},
+           .side = side});
+    };
+    int64_t width = kWidth;
+    int64_t side = 32;
+    std::vector<int> input = {convolve({add({.parents = {}, .channels = 3})}, 3, width, 3, 1, side)};
+    for (int stage = 0; stage < kStages; ++stage) {
+      if (stage > 0) {
+        const int conv_a = convolve(input, width, 2 * width, 3, 2, side);
+        side /= 2;
+        const int conv_b = convolve({conv_a}, 2 * width, 2 * width, 3, 1, side);
+        // Behind its average pooling.
+        const int shortcut = convolve(input, width, 2 * width, 1, 1, side);
+        input = {conv_b, shortcut};
+        width *= 2;
+      }
+      std::array<std::vector<int>, 4> nodes;  // what is summed into them
+      nodes[0] = input;
+      for (size_t e = 0; e < cell_.size(); ++e) {
+        const std::vector<int>& parents = nodes[kNasbench201Edges[e].from];
+        const bool convolution = cell_[e] == Nasbench201Op::kConv1x1 || cell_[e] == Nasbench201Op::kConv3x3;
+        nodes[kNasbench201Edges[e].to].push_back(
+            convolution ? convolve(parents, width, width, cell_[e] == Nasbench201Op::kConv3x3 ? 3 : 1, 1, side)
+                        : add({.parents = parents, .channels = width, .blocks = cell_[e] == Nasbench201Op::kNone}));
+      }
+      input = nodes[3];
+    }
+    add({.parents = input, .channels = width});
+    return layers;
   }
 
  private:
@@ -128,6 +185,7 @@ class Nasbench201Model final : public Model {
   }
 
   Nasbench201Cell cell_;
+  bool thin_;
   Layer stem_;
   Norm stem_norm_;
   std::vector<Stage> stages_;

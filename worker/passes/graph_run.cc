@@ -168,8 +168,13 @@ void GraphRun::Run() {
   piece_gradients_.resize(layers);
   moments_.resize(layers);
   norm_weights_.resize(input_.model.norms().size());
-  if (events_ & kActivationPatterns)
+  if (events_ & kActivationPatterns) {
     activation_patterns_.emplace(static_cast<int>(activations), static_cast<int>(samples_), calls);
+    // Proxies that count patterns look at nn.ReLU and GELU.
+    for (const Activation& activation : input_.model.activations()) {
+      if (activation.kind == ActivationKind::kLeakyRelu) activation_patterns_->LeaveOut(activation.index);
+    }
+  }
   if (events_ & kLayerPatterns) layer_patterns_.emplace(static_cast<int>(layers), static_cast<int>(samples_), calls);
   first_ = 0;
   for (const Batch& piece : pieces_) {

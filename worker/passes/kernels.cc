@@ -83,6 +83,19 @@ ZCB_CLONES double AbsDot(const double* x, const double* y, size_t n) {
   return SumTerms(n, [=](size_t i) { return std::fabs(x[i] * y[i]); });
 }
 
+ZCB_CLONES double AbsDotSpread(const float* x, const float* y, double mean, size_t n) {
+  return SumTerms(n, [=](size_t i) {
+    const double step = std::fabs(static_cast<double>(x[i]) * static_cast<double>(y[i])) - mean;
+    return step * step;
+  });
+}
+ZCB_CLONES double AbsDotSpread(const double* x, const double* y, double mean, size_t n) {
+  return SumTerms(n, [=](size_t i) {
+    const double step = std::fabs(x[i] * y[i]) - mean;
+    return step * step;
+  });
+}
+
 ZCB_CLONES void UpdateMoments(const float* g, double scale, int k, size_t n, double* mean, double* m2, double* mean_abs,
                               double* m2_abs) {
   Moments(g, scale, k, n, mean, m2, mean_abs, m2_abs);

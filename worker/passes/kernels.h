@@ -16,6 +16,8 @@ double Dot(const float* x, const float* y, size_t n);  // sum of x y
 double Dot(const double* x, const double* y, size_t n);
 double AbsDot(const float* x, const float* y, size_t n);  // sum of |x y|
 double AbsDot(const double* x, const double* y, size_t n);
+double AbsDotSpread(const float* x, const float* y, double mean, size_t n);  // sum of (|x y| - mean)^2
+double AbsDotSpread(const double* x, const double* y, double mean, size_t n);
 
 // Welford's update of four moments by the value `scale * g` of the k-th sample (k from 0): the mean and the sum of
 // squared deviations, of the value and of its absolute. Equal samples leave a deviation of exactly 0.

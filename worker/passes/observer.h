@@ -24,6 +24,7 @@ enum Event : uint32_t {
   kOutputs = 1 << 5,             // the model's output
   kBatchVariances = 1 << 6,      // the variances that batch normalisation meets
   kActivationInputs = 1 << 17,   // the input of every activation
+  kSurrogateLayers = 1 << 18,    // of the pass `surrogate`
   // In the backward direction, likewise.
   kLayerBackward = 1 << 7,       // input, output and their gradients, for each layer
   kTokenOutputs = 1 << 8,        // with kLayerBackward: outputs of token layers too, which cost memory of their own
@@ -91,6 +92,10 @@ class Observer {
   // variance: [C], unbiased, of one application of the norm.
   virtual void OnBatchVariance(const PassRun&, const Norm&, const at::Tensor& /*variance*/) {}
   virtual void OnActivationInput(const PassRun&, const Activation&, int64_t /*first*/, const at::Tensor& /*input*/) {}
+
+  // response: [in, out], element (c, d): the sum over the pixels of channel d of the output when channel c of the input
+  // is ones and the others are zeros.
+  virtual void OnSurrogateLayer(const PassRun&, int /*index*/, const SurrogateLayer&, const at::Tensor& /*response*/) {}
 
   virtual void OnLayerBackward(const PassRun&, const Layer&, const LayerBackward&) {}
   // The gradient of the loss by the activation's input through this activation alone, [n, ...].

@@ -58,6 +58,12 @@ ZCB_REGISTER(pass, PassDefinition, pass) {
                 .version = 1,
                 .graph = {.weights = WeightUse::kConstantHigh, .batch_norm = BatchNormUse::kRunning},
                 .backward = Backward::kNone});
+  registry.Add({.name = "thin_noise",
+                .version = 1,
+                .graph = {.weights = WeightUse::kKaimingFanIn, .input = GraphInput::kRandom, .network = Network::kThin},
+                .backward = Backward::kNone});
+  registry.Add(
+      {.name = "surrogate", .version = 1, .graph = {.network = Network::kSurrogate}, .backward = Backward::kNone});
 }
 
 }  // namespace zcbench

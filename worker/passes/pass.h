@@ -20,6 +20,8 @@
 //   gaussian        no derivative: Gaussian weights (the draw-th), batch statistics
 //   gaussian_noise, gaussian_perturbed    Gaussian weights on noise x, and on x + 0.01 noise
 //   constant_low, constant_high           all layers' weights 1e-7, and 1: running statistics
+//   thin_noise      no derivative: the thin network, kaiming fan-in weights, 3 x 1000 images of noise
+//   surrogate       the layers of the surrogate one by one, Gaussian weights of their own
 //
 // In float32, convolutions of the whole batch through a model with batch normalisation are summed in float64
 // (run_passes.cc says why).
@@ -54,12 +56,19 @@ enum class GraphInput {
   kPerturbed,  // the same + 0.01 N(0, 1)
 };
 
+enum class Network {
+  kOwn,
+  kThin,       // Model::Thin(), 3 x 1000 images of noise of 3 x 3 pixels; each thousand has its own batch statistics
+  kSurrogate,  // Model::Surrogate(), no images
+};
+
 // What makes a forward graph.
 struct GraphSpec {
   WeightUse weights = WeightUse::kDefault;
   BatchNormUse batch_norm = BatchNormUse::kBatch;
   GraphInput input = GraphInput::kProbeBatch;
   bool norm_gradients = false;  // weights of norms are differentiated too
+  Network network = Network::kOwn;
 
   auto operator<=>(const GraphSpec&) const = default;
 };

@@ -57,6 +57,12 @@ at::Tensor AbsDot(const at::Tensor& x, const at::Tensor& y) {
   return Reduce(x, y, [](const auto* a, const auto* b, size_t n) { return kernels::AbsDot(a, b, n); });
 }
 
+at::Tensor AbsDotSpread(const at::Tensor& x, const at::Tensor& y, const at::Tensor& mean) {
+  if (!x.is_cpu()) return ((x.to(at::kDouble) * y.to(at::kDouble)).abs() - mean).square().sum();
+  const double m = mean.item<double>();
+  return Reduce(x, y, [m](const auto* a, const auto* b, size_t n) { return kernels::AbsDotSpread(a, b, m, n); });
+}
+
 at::Tensor SumOverDeviation(const at::Tensor& numerator, const at::Tensor& m2, int samples) {
   if (!m2.is_cpu()) {
     const at::Tensor deviation = (m2 / samples).sqrt();

@@ -13,6 +13,8 @@ namespace zcbench {
 at::Tensor SumSquares(const at::Tensor& x);
 at::Tensor Dot(const at::Tensor& x, const at::Tensor& y);     // sum of x y; equal shapes
 at::Tensor AbsDot(const at::Tensor& x, const at::Tensor& y);  // sum of |x y|
+// Sum of (|x y| - mean)^2; mean: of no dimension, where x is.
+at::Tensor AbsDotSpread(const at::Tensor& x, const at::Tensor& y, const at::Tensor& mean);
 
 // Sum over the elements with m2 > 0 of numerator / sqrt(m2 / samples), all float64; an undefined numerator stands for
 // ones.

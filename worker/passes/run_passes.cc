@@ -14,6 +14,8 @@ namespace zcbench {
 namespace {
 
 constexpr int kPieces = 8;
+constexpr int64_t kThinBatches = 3;
+constexpr int64_t kThinImages = 1000;  // of a batch
 
 std::vector<Batch> Cut(const Batch& batch, int64_t parts) {
   if (parts == 1) return {batch};
@@ -56,6 +58,47 @@ Weights Prepare(const PassInput& input, WeightUse use, int draw) {
     }
   }
   return weights;
+}
+
+void RunThin(const PassInput& asked, const GraphSpec& graph, const std::vector<Subscription>& subscriptions,
+             const std::vector<size_t>& members) {
+  constexpr int64_t images = kThinBatches * kThinImages;
+  const std::unique_ptr<Model> model = asked.model.Thin();
+  ZCB_CHECK(model != nullptr);
+  const Batch batch{asked.weights.Normal("noise", {images, 1, 3, 3}), at::zeros({images}, at::kLong)};
+  const PassInput input{*model, asked.weights, batch, {}, asked.dtype, asked.device};
+  GraphRun run(input, graph, Prepare(input, graph.weights, 0), Cut(batch, kThinBatches));
+  for (const size_t i : members) run.Add(subscriptions[i], Backward::kNone);
+  run.Run();
+}
+
+// Feeds each layer ones in one channel after the other.
+void RunSurrogate(const PassInput& input, const std::vector<Subscription>& subscriptions,
+                  const std::vector<size_t>& members) {
+  const at::NoGradGuard no_grad;
+  const Weights none;
+  const std::vector<SurrogateLayer> layers = input.model.Surrogate();
+  int drawn = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const SurrogateLayer& layer = layers[i];
+    at::Tensor response = at::eye(layer.channels, at::TensorOptions(input.device).dtype(input.dtype));
+    if (layer.convolution) {
+      const Convolution& shape = *layer.convolution;
+      const at::Tensor weight =
+          input.weights.Normal(absl::StrCat("nasgraph/", drawn++), {shape.out, shape.in, shape.kernel, shape.kernel})
+              .to(input.device, input.dtype);
+      const at::Tensor ones =
+          response.view({shape.in, shape.in, 1, 1}).expand({shape.in, shape.in, layer.side, layer.side});
+      response = at::conv2d(ones, weight, {}, shape.stride, shape.padding).relu().sum(at::IntArrayRef{2, 3});
+    }
+    if (layer.blocks) response.zero_();
+    for (const size_t m : members) {
+      const Subscription& subscription = subscriptions[m];
+      if (!(subscription.events & kSurrogateLayers)) continue;
+      const PassRun run{subscription.pass, input.model, none, input.batch.labels, 0};
+      subscription.observer->OnSurrogateLayer(run, static_cast<int>(i), layer, response);
+    }
+  }
 }
 
 // What a run's images are, before they are cut into pieces.
@@ -112,6 +155,7 @@ absl::StatusOr<RunKey> KeyOf(const PassInput& input, const PassDefinition& pass,
   const int64_t all = input.batch.images.size(0);
   const int64_t images = spec.images > 0 ? std::min<int64_t>(spec.images, all) : all;
   const int draw = pass.graph.weights == WeightUse::kGaussian ? spec.draw : 0;
+  if (pass.graph.network != Network::kOwn) return RunKey{pass.graph, 0, 0, 1, false};
   if (pass.graph.input == GraphInput::kOnes) return RunKey{pass.graph, draw, images, 1, false};
   if (spec.parts == 1) {
     // All images of a layer at once where their gradients are multiplied with each other.
@@ -153,16 +197,22 @@ absl::StatusOr<std::vector<double>> RunPasses(const PassInput& input, const std:
   std::optional<std::pair<WeightUse, int>> prepared;  // runs are sorted by it
   for (const auto& [key, members] : runs) {
     const auto start = std::chrono::steady_clock::now();
-    const std::pair<WeightUse, int> wanted = {key.graph.weights, key.draw};
-    if (prepared != wanted) {
-      weights.clear();
-      weights = Prepare(input, key.graph.weights, key.draw);
-      prepared = wanted;
+    if (key.graph.network == Network::kThin) {
+      RunThin(input, key.graph, subscriptions, members);
+    } else if (key.graph.network == Network::kSurrogate) {
+      RunSurrogate(input, subscriptions, members);
+    } else {
+      const std::pair<WeightUse, int> wanted = {key.graph.weights, key.draw};
+      if (prepared != wanted) {
+        weights.clear();
+        weights = Prepare(input, key.graph.weights, key.draw);
+        prepared = wanted;
+      }
+      GraphRun run(input, key.graph, weights,
+                   key.given_parts ? input.parts : Cut(InputOf(input, key.graph.input, key.images), key.pieces));
+      for (const size_t i : members) run.Add(subscriptions[i], passes[i].backward);
+      run.Run();
     }
-    GraphRun run(input, key.graph, weights,
-                 key.given_parts ? input.parts : Cut(InputOf(input, key.graph.input, key.images), key.pieces));
-    for (const size_t i : members) run.Add(subscriptions[i], passes[i].backward);
-    run.Run();
     const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (const size_t i : members) seconds[i] += elapsed / static_cast<double>(members.size());
   }
