@@ -114,7 +114,8 @@ Batch InputOf(const PassInput& input, GraphInput kind, int64_t images) {
       batch.images = input.weights.Normal("noise", shape);
       break;
     case GraphInput::kPerturbed:
-      batch.images = input.weights.Normal("noise", shape).add_(input.weights.Normal("perturbation", shape), 0.01);
+      batch.images = input.weights.Normal("noise", shape).to(input.dtype) +
+                     0.01 * input.weights.Normal("perturbation", shape).to(input.dtype);
       break;
   }
   return batch;
