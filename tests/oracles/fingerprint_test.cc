@@ -20,7 +20,9 @@
 #include "base/file.h"
 #include "base/status_matchers.h"
 #include "nas/space.h"
+#include "nas/spaces/darts.h"
 #include "nas/spaces/nasbench101.h"
+#include "worker/models/darts.h"
 #include "worker/models/model.h"
 #include "worker/models/nasbench101.h"
 #include "worker/models/plain_operators.h"
@@ -169,6 +171,35 @@ TEST(DartsModelTest, HasTheParametersThatAreCounted) {
   }
 }
 
+// The records of DARTS are of several settings: "C50_L20".
+absl::StatusOr<std::unique_ptr<Model>> BuildDarts(const std::string& architecture, const std::string& setting,
+                                                  int classes) {
+  DartsConfig config{};
+  if (std::sscanf(setting.c_str(), "C%d_L%d", &config.channels, &config.cells) != 2) {
+    return absl::InvalidArgumentError(absl::StrCat("setting ", setting));
+  }
+  const absl::StatusOr<DartsGenotype> genotype = DecodeDarts(architecture);
+  if (!genotype.ok()) return genotype.status();
+  return MakeDartsModel(*genotype, config, classes);
+}
+
+TEST(DartsModelTest, HasTheParametersThatAreCounted) {
+  Cell cell;
+  cell.height = cell.width = 224;
+  cell.classes = 1000;
+  for (const char* const architecture : {"0313031302130225_0010102200221022", "0215030412160213_0206121504230111"}) {
+    const absl::StatusOr<DartsGenotype> genotype = DecodeDarts(architecture);
+    ASSERT_THAT(genotype, IsOk());
+    for (const DartsConfig& config : {DartsConfig{16, 4}, kDarts, kDartsEval, DartsConfig{48, 14, /*imagenet=*/true}}) {
+      const std::unique_ptr<Model> model = MakeDartsModel(*genotype, config, cell.classes);
+      EXPECT_EQ(model->params(), CountDarts(*genotype, config, cell)->params);
+      PlainOperators plain(FillAll(*model), BatchNormUse::kRunning);
+      const at::Tensor output = model->Forward(plain, at::ones({1, 3, 32, 32}, at::kDouble));
+      EXPECT_EQ(output.sizes(), at::IntArrayRef({1, cell.classes}));
+    }
+  }
+}
+
 class FingerprintTest : public testing::TestWithParam<Record> {};
 
 TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
@@ -195,7 +226,8 @@ TEST_P(FingerprintTest, TheLogitsAreTheAuthors) {
     cell.channels = task->channels;
   }
   if (cell.kind == TaskKind::kSegmentation || cell.kind == TaskKind::kImage) cell.classes /= cell.height * cell.width;
-  auto model = BuildModel(*architecture, cell);
+  auto model = cell.space == "darts" ? BuildDarts(*architecture, record.fingerprint.at("config"), cell.classes)
+                                     : BuildModel(*architecture, cell);
   ASSERT_THAT(model, IsOk());
   if (record.params > 0) {
     EXPECT_EQ((*model)->params(), record.params);
