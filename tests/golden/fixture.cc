@@ -12,9 +12,7 @@
 #include "base/status_macros.h"
 #include "nas/space.h"
 #include "nas/spaces/autoformer.h"
-#include "nas/spaces/nasbench201.h"
 #include "worker/models/autoformer.h"
-#include "worker/models/nasbench201.h"
 
 namespace zcbench {
 namespace {
@@ -31,23 +29,22 @@ Batch MakeBatch(uint64_t stream, std::vector<int64_t> shape, const std::vector<i
   return {FixtureFill(stream, shape, std::sqrt(3.0)), at::tensor(labels, at::kLong)};
 }
 
-// The model of a file's `arch` and `config`; for NAS-Bench-201 the space's own operation count, at the fixture's
-// resolution.
+// The model of a file's `arch` and `config`; of a space whose name fixes its networks, at the fixture's resolution.
 absl::StatusOr<std::unique_ptr<Model>> BuildFixtureModel(const nlohmann::json& file) {
   const std::string space = file.at("space");
   const std::string id = file.at("arch").at("id");
   const int classes = file.at("classes");
   const std::vector<std::string> parts = absl::StrSplit(id, absl::MaxSplits('/', 1));
-  if (space == "nb201") {
-    ZCB_ASSIGN_OR_RETURN(const Nasbench201Cell cell, DecodeNasbench201(parts[1]));
-    ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const nasbench201, FindSpace("nasbench201"));
+  if (space == "nb201" || space == "nb101") {
+    ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const definition, FindSpace(space));
     const int side = file.at("input_shape")[2];
-    const Cell task_cell{
-        .space = "nasbench201", .task = "fixture", .height = side, .width = side, .classes = classes, .images = 16};
-    ZCB_ASSIGN_OR_RETURN(const int64_t flops, nasbench201->space->Flops(parts[1], task_cell));
-    std::unique_ptr<Model> model = MakeNasbench201Model(cell, classes);
-    model->SetCounts(flops, {});
-    return model;
+    const Cell cell{.space = definition->name,
+                    .task = "fixture",
+                    .height = side,
+                    .width = side,
+                    .classes = classes,
+                    .images = file.at("input_shape")[0]};
+    return BuildModel(parts[1], cell);
   }
   if (space == "vit") {
     ZCB_ASSIGN_OR_RETURN(const AutoformerSubnet subnet, DecodeAutoformer(parts[1]));
