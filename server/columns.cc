@@ -198,11 +198,7 @@ absl::StatusOr<ColumnSelection> SelectColumns(Store& store, Scheduler& scheduler
     std::set<std::string> digests = {""};
     const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
       for (const uint64_t seed : plan->seeds()) {
-        const absl::StatusOr<ProbeBatchRow> row = reader.FindProbeBatch({.task = plan->cell().task,
-                                                                         .height = plan->cell().height,
-                                                                         .width = plan->cell().width,
-                                                                         .images = plan->cell().images,
-                                                                         .seed = seed});
+        const absl::StatusOr<ProbeBatchRow> row = reader.FindProbeBatch(plan->BatchKey(seed));
         if (row.ok()) {
           digests.insert(row->digest);
         } else if (!absl::IsNotFound(row.status())) {

@@ -100,6 +100,8 @@ absl::StatusOr<absl::Time> FromProto(std::string_view field, const google::proto
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
+v1::TaskKind ToProto(TaskKind kind) { return static_cast<v1::TaskKind>(static_cast<int>(kind) + 1); }
+
 absl::StatusOr<KnownProxy> FromProto(const v1::ProxyInfo& info) {
   const absl::StatusOr<ProxyText> name = ParseProxyText(info.name());
   if (!name.ok() || name->name != info.name()) {
@@ -184,6 +186,7 @@ v1::ProbeBatchInfo ToProto(const ProbeBatchRow& row) {
   key.set_width(static_cast<uint32_t>(row.key.width));
   key.set_images(static_cast<uint32_t>(row.key.images));
   key.set_seed(row.key.seed);
+  key.set_input(row.key.input);
   info.set_digest(row.digest);
   info.set_bytes(row.bytes);
   *info.mutable_created() = ToProto(row.created);

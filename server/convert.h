@@ -13,6 +13,7 @@
 #include "db/store.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
+#include "nas/task.h"
 #include "zcbench/v1/common.pb.h"
 #include "zcbench/v1/job.pb.h"
 #include "zcbench/v1/query.pb.h"
@@ -37,6 +38,7 @@ google::protobuf::Duration ToProto(absl::Duration duration);
 absl::StatusOr<absl::Duration> FromProto(std::string_view field, const google::protobuf::Duration& duration);
 absl::StatusOr<absl::Time> FromProto(std::string_view field, const google::protobuf::Timestamp& time);
 
+v1::TaskKind ToProto(TaskKind kind);
 absl::StatusOr<KnownProxy> FromProto(const v1::ProxyInfo& info);
 v1::ProxyInfo ToProto(const KnownProxy& proxy);
 absl::StatusOr<Execution> FromProto(const v1::Execution& execution);

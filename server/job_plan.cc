@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 #include <unordered_set>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/nearest.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "nas/data/probe_batch.h"
 #include "nas/proxy_text.h"
 #include "nas/statistics/layer_window.h"
 #include "server/convert.h"
@@ -28,6 +32,26 @@ const KnownProxy* Find(std::span<const KnownProxy> known, std::string_view name)
     if (proxy.name == name) return &proxy;
   }
   return nullptr;
+}
+
+// A pass in parts cuts the probe batch into equal ones, so a number of images that they do not divide fails for every
+// architecture.
+absl::Status CheckMicroBatches(const std::vector<std::string>& proxies, std::span<const KnownProxy> known, int images) {
+  int multiple = 1;
+  std::vector<std::string> undivided;
+  for (const std::string& text : proxies) {
+    ZCB_ASSIGN_OR_RETURN(const ProxyText proxy, ParseProxyText(text));
+    std::map<std::string, std::string> options = proxy.options;
+    options.insert(Find(known, proxy.name)->options.begin(), Find(known, proxy.name)->options.end());
+    int parts = 0;
+    if (!absl::SimpleAtoi(options["micro_batches"], &parts) || parts < 1 || parts > images) continue;
+    multiple = std::lcm(multiple, parts);
+    if (images % parts != 0) undivided.push_back(absl::StrCat(text, " (", parts, ")"));
+  }
+  if (undivided.empty()) return absl::OkStatus();
+  return BadField("spec.images",
+                  absl::StrCat(images, " is not divisible by the micro-batches of ", absl::StrJoin(undivided, ", "),
+                               "; take a multiple of ", multiple, ": ", (images / multiple + 1) * multiple));
 }
 
 }  // namespace
@@ -71,6 +95,11 @@ absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Create(const v1::JobSpec& spec
   ZCB_ASSIGN_OR_RETURN(plan->space_, FindSpace(spec.space()));
   ZCB_ASSIGN_OR_RETURN(plan->cell_, FindCell(plan->space_->name, spec.task(), static_cast<int>(spec.images())));
   const Space& space = *plan->space_->space;
+  plan->input_ = spec.input();
+  if (!plan->input_.empty() && plan->input_ != kNoise) {
+    return BadField("spec.input",
+                    absl::StrCat("`", OneLine(plan->input_, 64), "` is neither empty nor `", kNoise, "`"));
+  }
 
   if (spec.seeds().empty()) return BadField("spec.seeds", "is empty; name at least one, e.g. 0");
   const std::set<uint64_t> seeds(spec.seeds().begin(), spec.seeds().end());
@@ -164,6 +193,7 @@ absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Create(const v1::JobSpec& spec
   }
   if (proxies.empty()) return BadField("spec.proxies", "`all` is empty: the known proxies are all variants");
   plan->proxies_.assign(proxies.begin(), proxies.end());
+  ZCB_RETURN_IF_ERROR(CheckMicroBatches(plan->proxies_, known, plan->cell_.images));
   std::map<std::string, std::string> versions;
   for (const std::string& text : plan->proxies_) {
     ZCB_ASSIGN_OR_RETURN(const ProxyText proxy, ParseProxyText(text));
@@ -187,11 +217,11 @@ void JobPlan::WriteSpecText(const std::map<std::string, std::string>& versions) 
       architectures = {{"listed", {{"count", count_}, {"sha256", list_digest_}}}};
       break;
   }
-  spec_text_ =
-      nlohmann::json{
-          {"architectures", architectures}, {"images", cell_.images}, {"proxies", proxies_}, {"seeds", seeds_},
-          {"space", cell_.space},           {"task", cell_.task},     {"versions", versions}}
-          .dump();
+  nlohmann::json spec = nlohmann::json{
+      {"architectures", architectures}, {"images", cell_.images}, {"proxies", proxies_}, {"seeds", seeds_},
+      {"space", cell_.space},           {"task", cell_.task},     {"versions", versions}};
+  if (!input_.empty()) spec["input"] = input_;
+  spec_text_ = spec.dump();
 }
 
 absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Restore(const std::string& spec_text) {
@@ -204,6 +234,7 @@ absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Restore(const std::string& spe
         plan->cell_, FindCell(plan->space_->name, spec.at("task").get<std::string>(), spec.at("images").get<int>()));
     plan->proxies_ = spec.at("proxies").get<std::vector<std::string>>();
     plan->seeds_ = spec.at("seeds").get<std::vector<uint64_t>>();
+    plan->input_ = spec.value("input", "");
     const nlohmann::json& architectures = spec.at("architectures");
     if (architectures.contains("sampled")) {
       plan->source_ = Source::kSampled;
@@ -229,6 +260,15 @@ absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Restore(const std::string& spe
   return plan;
 }
 
+ProbeBatchKey JobPlan::BatchKey(uint64_t seed) const {
+  return {.task = cell_.task,
+          .height = cell_.height,
+          .width = cell_.width,
+          .images = cell_.images,
+          .seed = seed,
+          .input = input_};
+}
+
 v1::JobSpec JobPlan::ToSpec() const {
   v1::JobSpec spec;
   spec.set_space(cell_.space);
@@ -236,6 +276,7 @@ v1::JobSpec JobPlan::ToSpec() const {
   for (const std::string& proxy : proxies_) spec.add_proxies(proxy);
   for (const uint64_t seed : seeds_) spec.add_seeds(seed);
   spec.set_images(static_cast<uint32_t>(cell_.images));
+  spec.set_input(input_);
   switch (source_) {
     case Source::kSampled:
       spec.mutable_sampled()->set_count(count_);

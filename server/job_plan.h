@@ -45,6 +45,8 @@ class JobPlan {
   const std::vector<std::string>& proxies() const { return proxies_; }  // canonical texts, sorted
   const std::vector<std::string>& names() const { return names_; }      // of the proxies, without options
   const std::vector<uint64_t>& seeds() const { return seeds_; }         // ascending
+  // What its proxies see for a seed.
+  ProbeBatchKey BatchKey(uint64_t seed) const;
   uint64_t architecture_count() const { return count_; }
   uint64_t total() const { return count_ * seeds_.size(); }
   uint64_t SeedAt(uint64_t position) const { return seeds_[position / count_]; }
@@ -68,6 +70,7 @@ class JobPlan {
   void WriteSpecText(const std::map<std::string, std::string>& versions);
 
   Cell cell_;
+  std::string input_;
   const SpaceDefinition* space_ = nullptr;
   std::vector<std::string> proxies_;
   std::vector<std::string> names_;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "nas/data/noise.h"
 #include "nas/data/probe_batch.h"
 #include "nas/task.h"
 #include "server/convert.h"
@@ -97,13 +98,21 @@ absl::StatusOr<v1::CreateProbeBatchResponse> ProbeBatchService::Add(const std::s
   }
   absl::StatusOr<ProbeBatch> batch = DecodeProbeBatch(content);
   if (!batch.ok()) return Annotate(batch.status(), "content");
-  ZCB_RETURN_IF_ERROR(task_registry().Find(batch->task).status());
+  const absl::StatusOr<Cell> cell = FindProbeBatchCell(*batch);
+  if (!cell.ok()) return Annotate(cell.status(), "content");
   ZCB_RETURN_IF_ERROR(CheckSeed("content: seed", batch->seed));
+  const bool noise = batch->source == kNoise;
+  if (noise && *batch != MakeNoise(*cell, batch->seed)) {
+    return BadField("content",
+                    "has the source `noise` and is not the noise of its task, size and seed; the source of "
+                    "other images is a SHA-256");
+  }
   ProbeBatchRow row{.key = {.task = batch->task,
                             .height = batch->height,
                             .width = batch->width,
                             .images = batch->images,
-                            .seed = batch->seed},
+                            .seed = batch->seed,
+                            .input = noise ? kNoise : ""},
                     .digest = digest,
                     .bytes = content.size(),
                     .created = clock_.Now()};

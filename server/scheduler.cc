@@ -58,14 +58,29 @@ size_t CountOpen(const std::vector<bool>& open) {
 void FillCell(const Cell& cell, v1::Cell& message) {
   message.set_space(cell.space);
   message.set_task(cell.task);
+  message.set_kind(ToProto(cell.kind));
+  message.set_channels(static_cast<uint32_t>(cell.channels));
   message.set_height(static_cast<uint32_t>(cell.height));
   message.set_width(static_cast<uint32_t>(cell.width));
   message.set_classes(static_cast<uint32_t>(cell.classes));
   message.set_images(static_cast<uint32_t>(cell.images));
 }
 
-ProbeBatchKey BatchKey(const Cell& cell, uint64_t seed) {
-  return {.task = cell.task, .height = cell.height, .width = cell.width, .images = cell.images, .seed = seed};
+// A job's probe batches are missing for `seeds`: what to do about it.
+absl::Status LacksProbeBatches(const JobPlan& plan, const std::vector<uint64_t>& seeds) {
+  const ProbeBatchKey key = plan.BatchKey(seeds.front());
+  const std::string missing = absl::StrCat(
+      "no probe batch ", key.input.empty() ? "" : absl::StrCat("of ", key.input, " "), "of task ", key.task, " with ",
+      key.images, " images of ", key.height, " x ", key.width, " pixels for seed ", absl::StrJoin(seeds, ", "));
+  if (!key.input.empty()) return absl::FailedPreconditionError(absl::StrCat(missing, "; `zcbench submit` uploads it"));
+  ZCB_ASSIGN_OR_RETURN(const Task* const task, task_registry().Find(key.task));
+  return absl::FailedPreconditionError(absl::StrCat(
+      missing,
+      task->format == DataSetFormat::kNone
+          ? "; no reader knows this data set: "
+          : absl::StrCat("; make it with `zcbench import images ", key.task, " --from DIR`, "),
+      "bring a file of any program with `zcbench import probe-batch FILE`, or ask for generated images with `--input "
+      "noise`"));
 }
 
 absl::Status FinishIfDone(StoreWriter& writer, Job& job, absl::Time now) {
@@ -513,10 +528,10 @@ absl::Status Scheduler::Reap(JobPlan& plan, const std::vector<WorkUnit>& expired
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Scheduler::ProbeBatchDigest(const Cell& cell, uint64_t seed) {
+absl::StatusOr<std::string> Scheduler::ProbeBatchDigest(const JobPlan& plan, uint64_t seed) {
   std::string digest;
   ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(const ProbeBatchRow row, reader.FindProbeBatch(BatchKey(cell, seed)));
+    ZCB_ASSIGN_OR_RETURN(const ProbeBatchRow row, reader.FindProbeBatch(plan.BatchKey(seed)));
     digest = row.digest;
     return absl::OkStatus();
   }));
@@ -530,7 +545,7 @@ absl::StatusOr<std::vector<SeriesKey>> Scheduler::Columns(const JobPlan& plan, c
   for (size_t i = 0; i < plan.proxies().size(); ++i) {
     const KnownProxy& proxy = worker.proxies.at(plan.names()[i]);
     if (proxy.needs_probe_batch() && digest.empty()) {
-      ZCB_ASSIGN_OR_RETURN(digest, ProbeBatchDigest(plan.cell(), seed));
+      ZCB_ASSIGN_OR_RETURN(digest, ProbeBatchDigest(plan, seed));
     }
     columns.push_back(MakeSeriesKey(plan.cell().space, plan.cell().task, plan.proxies()[i], proxy,
                                     worker.Version(proxy.name, plan.cell().space), seed, digest,
@@ -659,7 +674,15 @@ absl::StatusOr<Scheduler::Recording> Scheduler::CheckRecording(const v1::RecordS
     ZCB_RETURN_IF_ERROR(CheckDigest("probe_batches", digest));
     ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
       const absl::StatusOr<ProbeBatchRow> row = reader.GetProbeBatch(digest);
-      if (row.ok() && row->key == BatchKey(cell, seed)) return absl::OkStatus();
+      // Of whatever input.
+      if (row.ok() && row->key == ProbeBatchKey{.task = cell.task,
+                                                .height = cell.height,
+                                                .width = cell.width,
+                                                .images = cell.images,
+                                                .seed = seed,
+                                                .input = row->key.input}) {
+        return absl::OkStatus();
+      }
       if (!row.ok() && !absl::IsNotFound(row.status())) return row.status();
       return BadField("probe_batches",
                       absl::StrCat(digest, " is not the stored probe batch of this cell and seed ", seed));
@@ -911,21 +934,16 @@ absl::StatusOr<v1::CreateJobResponse> Scheduler::CreateJob(const v1::CreateJobRe
   if (reads_batch) {
     std::vector<uint64_t> lacking;
     for (const uint64_t seed : plan->seeds()) {
-      const absl::StatusOr<std::string> digest = ProbeBatchDigest(plan->cell(), seed);
+      const absl::StatusOr<std::string> digest = ProbeBatchDigest(*plan, seed);
       if (absl::IsNotFound(digest.status())) {
         lacking.push_back(seed);
       } else {
         ZCB_RETURN_IF_ERROR(digest.status());
       }
     }
-    if (!lacking.empty()) {
-      const Cell& cell = plan->cell();
-      return absl::FailedPreconditionError(
-          absl::StrCat("no probe batch of task ", cell.task, " with ", cell.images, " images of ", cell.height, " x ",
-                       cell.width, " pixels for seed ", absl::StrJoin(lacking, ", "),
-                       "; make it with `zcbench import images ", cell.task, " --from DIR`"));
-    }
+    if (!lacking.empty()) return LacksProbeBatches(*plan, lacking);
   }
+  if (request.validate_only()) return v1::CreateJobResponse();
 
   const absl::Time now = clock_.Now();
   Job job{.digest = Sha256Hex(plan->spec_text()), .spec = plan->spec_text(), .created = now, .total = plan->total()};

@@ -136,7 +136,7 @@ class Scheduler {
   absl::StatusOr<std::optional<v1::Lease>> FillLease(const WorkUnit& unit, JobPlan& plan, const Announcement& worker);
   // The keys of the job's proxies for this worker and seed.
   absl::StatusOr<std::vector<SeriesKey>> Columns(const JobPlan& plan, const Announcement& worker, uint64_t seed);
-  absl::StatusOr<std::string> ProbeBatchDigest(const Cell& cell, uint64_t seed);
+  absl::StatusOr<std::string> ProbeBatchDigest(const JobPlan& plan, uint64_t seed);
   uint64_t UnitSize(JobId id, const JobPlan& plan, uint64_t remaining) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::StatusOr<Recording> CheckRecording(const v1::RecordScoresRequest& request);

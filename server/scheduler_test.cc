@@ -191,12 +191,13 @@ class SchedulerTest : public testing::Test {
     EXPECT_EQ(range.items_size(), count);
     return range;
   }
-  void AddProbeBatch(uint64_t seed) {
+  void AddProbeBatch(uint64_t seed, const std::string& input = "") {
     ASSERT_THAT(store_->Write([&](StoreWriter& writer) {
-      return writer.AddProbeBatch({.key = {.task = "photos", .height = 32, .width = 32, .images = 16, .seed = seed},
-                                   .digest = std::string(63, 'a') + std::to_string(seed),
-                                   .created = clock_.Now()},
-                                  "content");
+      return writer.AddProbeBatch(
+          {.key = {.task = "photos", .height = 32, .width = 32, .images = 16, .seed = seed, .input = input},
+           .digest = std::string(63, input.empty() ? 'a' : 'b') + std::to_string(seed),
+           .created = clock_.Now()},
+          "content");
     }),
                 IsOk());
   }
@@ -625,7 +626,8 @@ TEST_F(SchedulerTest, ProbeBatchesAreNeededAndNamed) {
   const std::string a = Open("a");
   EXPECT_THAT(Create(Spec(1, {"swap"}, {0, 7})),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("seed 0, 7"), HasSubstr("32 x 32"), HasSubstr("zcbench import images photos"))));
+                       AllOf(HasSubstr("seed 0, 7"), HasSubstr("32 x 32"), HasSubstr("zcbench import images photos"),
+                             HasSubstr("zcbench import probe-batch FILE"), HasSubstr("--input noise"))));
   AddProbeBatch(0);
   AddProbeBatch(7);
   NewJob(Spec(1, {"swap(samples=16)"}, {0, 7}));
@@ -640,6 +642,87 @@ TEST_F(SchedulerTest, ProbeBatchesAreNeededAndNamed) {
   EXPECT_THAT(scheduler_->RecordScores(foreign),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("probe_batches")));
   EXPECT_TRUE(Record(Computed(a, lease, v1::LEASE_OUTCOME_COMPLETED)).lease_valid());
+}
+
+TEST_F(SchedulerTest, ATaskWithoutAReaderNamesTheOtherWays) {
+  Open("a");
+  v1::JobSpec spec = Spec(1, {"swap"});
+  spec.set_task("svhn");
+  EXPECT_THAT(Create(spec), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                     AllOf(HasSubstr("no reader knows this data set: bring a file"),
+                                           HasSubstr("--input noise"), testing::Not(HasSubstr("import images")))));
+}
+
+TEST_F(SchedulerTest, AJobOfNoiseIsAnotherJobWithAnotherBatch) {
+  const std::string a = Open("a");
+  AddProbeBatch(0);
+  v1::JobSpec noise = Spec(1, {"swap"});
+  noise.set_input("noise");
+  EXPECT_THAT(Create(noise), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no probe batch of noise")));
+  AddProbeBatch(0, "noise");
+  const int64_t id = NewJob(noise);
+  EXPECT_EQ(Get(id).spec().input(), "noise");
+  EXPECT_EQ(NewJob(noise), id);
+  const v1::Lease lease = Acquire(a).at(0);
+  EXPECT_EQ(lease.probe_batches().at(0), std::string(63, 'b') + "0");
+  EXPECT_TRUE(Record(Computed(a, lease, v1::LEASE_OUTCOME_COMPLETED)).lease_valid());
+
+  // The images' scores are not there yet.
+  const int64_t images = NewJob(Spec(1, {"swap"}));
+  EXPECT_NE(images, id);
+  EXPECT_EQ(Get(images).spec().input(), "");
+  EXPECT_EQ(Acquire(a).at(0).probe_batches().at(0), std::string(63, 'a') + "0");
+  Start();  // from the store
+  EXPECT_EQ(Get(id).spec().input(), "noise");
+}
+
+TEST_F(SchedulerTest, ALeaseNamesTheKindOfItsTask) {
+  const std::string a = Open("a");
+  v1::JobSpec spec = Spec(1, {"params"});
+  NewJob(spec);
+  const v1::Lease lease = Acquire(a).at(0);
+  EXPECT_EQ(lease.cell().kind(), v1::TASK_KIND_CLASSIFICATION);
+  EXPECT_EQ(lease.cell().channels(), 3u);
+}
+
+TEST_F(SchedulerTest, OnlyCheckingCreatesNothing) {
+  Open("a");
+  v1::CreateJobRequest request;
+  *request.mutable_spec() = Spec(1, {"swap"});
+  request.set_validate_only(true);
+  EXPECT_THAT(scheduler_->CreateJob(request),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no probe batch")));
+  AddProbeBatch(0);
+  const auto checked = scheduler_->CreateJob(request);
+  ASSERT_THAT(checked, IsOk());
+  EXPECT_FALSE(checked->has_job());
+  EXPECT_THAT(scheduler_->ListJobs({})->jobs(), IsEmpty());
+  request.set_validate_only(false);
+  EXPECT_TRUE(scheduler_->CreateJob(request)->created());
+}
+
+TEST_F(SchedulerTest, ImagesAreAMultipleOfTheMicroBatches) {
+  v1::OpenSessionRequest worker = Worker("a");
+  for (const char* name : {"zico", "lswag"}) {
+    v1::ProxyInfo& proxy = *worker.add_proxies() = Proxy(name, true, false);
+    (*proxy.mutable_options())["micro_batches"] = "8";
+  }
+  Open(worker);
+  const auto with = [](uint32_t images, std::vector<std::string> proxies) {
+    v1::JobSpec spec = Spec(1, std::move(proxies));
+    spec.set_images(images);
+    return spec;
+  };
+  EXPECT_THAT(
+      Create(with(12, {"all"})),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               "spec.images: 12 is not divisible by the micro-batches of lswag (8), zico (8); take a multiple of "
+               "8: 16"));
+  EXPECT_THAT(Create(with(16, {"lswag", "zico(micro_batches=12)"})),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("of zico(micro_batches=12) (12); take a multiple of 24: 24")));
+  EXPECT_THAT(Create(with(12, {"zico(micro_batches=2)"})), IsOk());
+  EXPECT_THAT(Create(with(12, {"params"})), IsOk());
 }
 
 TEST_F(SchedulerTest, AWrongSpecIsRefusedByField) {
@@ -665,6 +748,8 @@ TEST_F(SchedulerTest, AWrongSpecIsRefusedByField) {
          for (uint64_t i = 0; i < 65; ++i) s.add_seeds(i);
        }},
       {absl::StatusCode::kInvalidArgument, "images", [](v1::JobSpec& s) { s.set_images(5000); }},
+      {absl::StatusCode::kInvalidArgument, "spec.input: `nois` is neither empty nor `noise`",
+       [](v1::JobSpec& s) { s.set_input("nois"); }},
       {absl::StatusCode::kInvalidArgument, "spec.architectures", [](v1::JobSpec& s) { s.clear_indexed(); }},
       {absl::StatusCode::kInvalidArgument, "15625", [](v1::JobSpec& s) { s.mutable_indexed()->set_first(15625); }},
       {absl::StatusCode::kInvalidArgument, "spec.indexed", [](v1::JobSpec& s) { s.mutable_indexed()->set_count(0); }},

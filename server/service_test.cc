@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_matchers.h"
 #include "base/temporary_folder.h"
+#include "nas/data/noise.h"
 #include "nas/data/probe_batch.h"
 #include "server/server.h"
 #include "zcbench/v1/job.grpc.pb.h"
@@ -420,6 +421,25 @@ TEST_F(ServiceTest, WrongProbeBatchesAreRefused) {
   const std::string changed = EncodeProbeBatch(other);
   EXPECT_THAT(Upload(ProbeBatchDigest(changed), changed, 100'000, response),
               Fails(grpc::StatusCode::ALREADY_EXISTS, digest));
+  const std::string odd = EncodeProbeBatch(Batch(3, 33));
+  EXPECT_THAT(Upload(ProbeBatchDigest(odd), odd, 100'000, response),
+              Fails(grpc::StatusCode::INVALID_ARGUMENT, "33 x 33 pixels, which no search space takes"));
+}
+
+TEST_F(ServiceTest, NoiseStandsBesideImagesAndIsChecked) {
+  const std::string images = EncodeProbeBatch(Batch(3, 32));
+  v1::CreateProbeBatchResponse response;
+  ASSERT_THAT(Upload(ProbeBatchDigest(images), images, 100'000, response), IsAnswered());
+  EXPECT_EQ(response.key().input(), "");
+  ProbeBatch noise = MakeNoise(*FindProbeBatchCell(Batch(3, 32)), 3);
+  const std::string content = EncodeProbeBatch(noise);
+  ASSERT_THAT(Upload(ProbeBatchDigest(content), content, 100'000, response), IsAnswered());
+  EXPECT_TRUE(response.created());
+  EXPECT_EQ(response.key().input(), "noise");
+  noise.pixels[7] = static_cast<char>(noise.pixels[7] ^ 1);
+  const std::string changed = EncodeProbeBatch(noise);
+  EXPECT_THAT(Upload(ProbeBatchDigest(changed), changed, 100'000, response),
+              Fails(grpc::StatusCode::INVALID_ARGUMENT, "is not the noise of its task, size and seed"));
 }
 
 TEST_F(ServiceTest, JobsAreListedInPages) {

@@ -79,9 +79,10 @@ absl::StatusOr<Response> Client::Call(Stub& stub,
   return response;
 }
 
-absl::StatusOr<pb::CreateJobResponse> Client::CreateJob(const pb::JobSpec& spec) {
+absl::StatusOr<pb::CreateJobResponse> Client::CreateJob(const pb::JobSpec& spec, bool validate_only) {
   pb::CreateJobRequest request;
   *request.mutable_spec() = spec;
+  request.set_validate_only(validate_only);
   return Call(*jobs_, &pb::JobService::Stub::CreateJob, request);
 }
 

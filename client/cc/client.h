@@ -31,7 +31,7 @@ class Client {
   const std::string& address() const { return address_; }
   bool connected() const;
 
-  absl::StatusOr<pb::CreateJobResponse> CreateJob(const pb::JobSpec& spec);
+  absl::StatusOr<pb::CreateJobResponse> CreateJob(const pb::JobSpec& spec, bool validate_only = false);
   absl::StatusOr<pb::Job> GetJob(int64_t id);  // 0 = the newest
   absl::StatusOr<std::vector<pb::Job>> ListJobs();
   absl::StatusOr<pb::Job> CancelJob(int64_t id);

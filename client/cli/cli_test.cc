@@ -129,7 +129,11 @@ TEST_F(CliTest, WrongUseIsOneLineWithTheNearestNameAndExitCode2) {
   const std::pair<const char*, const char*> cases[] = {
       {"sumbit", "unknown command `sumbit`; did you mean `submit`?"},
       {"submit --spcae nasbench201", "unknown option `--spcae`; did you mean `--space`?"},
-      {"submit --task photos --count 1", "--space is required"},
+      {"submit --task photos --count 1", "--space is missing"},
+      {"submit --suite vit --count 1", "unknown suite `vit`; did you mean `vit6`?"},
+      {"submit --suite vit6", "--suite needs --count N"},
+      {"submit --suite vit6 --space nasbench201 --count 1", "excludes"},
+      {"submit --space nasbench201 --task photos --count 1 --input nois", "--input"},
       {"submit --space nasbench20 --task photos --count 1", "unknown space `nasbench20`; did you mean `nasbench201`?"},
       {"submit --space nasbench201 --task photo --count 1", "unknown task `photo`; did you mean `photos`?"},
       {"submit --space nasbench201 --task photos", "no architectures"},
@@ -147,6 +151,9 @@ TEST_F(CliTest, WrongUseIsOneLineWithTheNearestNameAndExitCode2) {
       {"watch 3 4", "unexpected argument `4`"},
       {"list spases", "unknown list `spases`; did you mean `spaces`?"},
       {"list jobs --png x.png", "--png"},
+      {"list tasks --suite vit6", "--suite belongs to"},
+      {"list suites --suite vit", "did you mean `vit6`?"},
+      {"import probe-batch nowhere.zcb", "nowhere.zcb"},
       {"import", "subcommand is required"},
       {"import images photo", "did you mean `photos`?"},
       {"import images cifar10", "give --from DIR"},
@@ -294,7 +301,7 @@ TEST_F(CliTest, SubmitPrintsCsvAndJson) {
   EXPECT_EQ(rows[0]["total"], 24);
   std::vector<std::string> csv = base;
   csv.push_back("csv");
-  EXPECT_THAT(Run(csv).out, StartsWith("job,state,space,task,architectures,"));
+  EXPECT_THAT(Run(csv).out, StartsWith("job,state,space,task,input,architectures,"));
 }
 
 TEST_F(CliTest, SubmitWaitsForTheFirstWorkerOfAFreshServer) {
@@ -362,6 +369,43 @@ TEST_F(CliTest, SubmitSaysWhatToImportForOtherTasks) {
   const Output output = Run({"submit", "--space", "nasbench201", "--task", "cifar10", "--count", "24"});
   EXPECT_EQ(output.code, 1);
   EXPECT_EQ(output.err, "zcbench: the probe batch is missing: zcbench import images cifar10 --from DIR\n");
+}
+
+TEST_F(CliTest, ASuiteIsCheckedBeforeItsFirstJob) {
+  SetJob(pb::JOB_STATE_RUNNING, 0);
+  const auto create = server_.create_job;
+  std::vector<std::string> asked;
+  bool imported = false;
+  server_.create_job = [&](const pb::CreateJobRequest& request, pb::CreateJobResponse& response) {
+    asked.push_back((request.validate_only() ? "check " : "create ") + request.spec().task());
+    const bool lacks = request.spec().task() == "pets" || request.spec().task() == "svhn";
+    if (lacks && !imported) return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "no " + request.spec().task());
+    return request.validate_only() ? grpc::Status() : create(request, response);
+  };
+  const std::vector<std::string> submit = {"submit", "--suite", "vit6", "--count", "24", "--sample-seed", "7"};
+  const Output refused = Run(submit);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.out, IsEmpty());
+  EXPECT_EQ(refused.err,
+            "no pets\nno svhn\nzcbench: no job was created: 2 of the 6 cells of suite vit6 lack the probe batches "
+            "above\n");
+  EXPECT_THAT(specs_, IsEmpty());
+
+  imported = true;
+  asked.clear();
+  const Output output = Run(submit);
+  EXPECT_EQ(output.code, 0) << output.err;
+  EXPECT_THAT(asked, ElementsAre("check imagenet", "check cifar10", "check cifar100", "check pets", "check svhn",
+                                 "check spherical_cifar100", "create imagenet", "create cifar10", "create cifar100",
+                                 "create pets", "create svhn", "create spherical_cifar100"));
+  ASSERT_THAT(specs_, SizeIs(6));
+  for (const pb::JobSpec& spec : specs_) {
+    EXPECT_EQ(spec.space(), "autoformer_small");
+    EXPECT_EQ(spec.images(), 64u);
+    EXPECT_EQ(spec.sampled().count(), 24u);
+    EXPECT_EQ(spec.sampled().sample_seed(), 7u);
+  }
+  EXPECT_THAT(Rows(Run({"submit", "--suite", "vit6", "--count", "24", "--format", "json"}).out), SizeIs(6));
 }
 
 TEST_F(CliTest, SubmitCanWatch) {
@@ -633,6 +677,15 @@ TEST_F(CliTest, SpacesAndTasksNeedNoServer) {
   EXPECT_EQ((*photos)["shipped"], true);
 }
 
+TEST_F(CliTest, SuitesNeedNoServer) {
+  EXPECT_THAT(RunWithoutServer({"list", "suites"}).out, AllOf(HasSubstr("paper          25"), HasSubstr("conv19")));
+  const std::vector<nlohmann::json> cells =
+      Rows(RunWithoutServer({"list", "suites", "--suite", "transnas14", "--format", "json"}).out);
+  ASSERT_THAT(cells, SizeIs(14));
+  EXPECT_EQ(cells[0]["space"], "transnas_micro");
+  EXPECT_EQ(cells[0]["images"], 32);
+}
+
 TEST_F(CliTest, ProxiesAreThoseOfTheServer) {
   server_.describe = [](const pb::DescribeRequest&, pb::DescribeResponse& response) {
     pb::ProxyInfo& proxy = *response.add_proxies();
@@ -679,7 +732,32 @@ TEST_F(CliTest, JobsOfAllPagesAreListed) {
     return grpc::Status();
   };
   EXPECT_THAT(Rows(Run({"list", "jobs", "--format", "json"}).out), SizeIs(2));
-  EXPECT_THAT(Run({"list", "jobs"}).out, HasSubstr("3  running  nasbench201  photos"));
+  EXPECT_THAT(Run({"list", "jobs"}).out, HasSubstr("3  running  nasbench201  photos  images"));
+  job_.mutable_spec()->set_input("noise");
+  EXPECT_EQ(Rows(Run({"list", "jobs", "--format", "json"}).out).at(0)["input"], "noise");
+}
+
+TEST_F(CliTest, JobsOfASuiteAreListedInItsOrder) {
+  SetJob(pb::JOB_STATE_RUNNING, 5);
+  server_.list_jobs = [this](const pb::ListJobsRequest&, pb::ListJobsResponse& response) {
+    const std::pair<const char*, const char*> cells[] = {{"darts", "cifar10"},
+                                                         {"nasbench201", "photos"},
+                                                         {"nasbench201", "cifar100"},
+                                                         {"nasbench201", "cifar10"},
+                                                         {"nasbench201", "cifar10"}};
+    for (int i = 0; i < 5; ++i) {
+      job_.set_id(9 - i);
+      job_.mutable_spec()->set_space(cells[i].first);
+      job_.mutable_spec()->set_task(cells[i].second);
+      *response.add_jobs() = job_;
+    }
+    return grpc::Status();
+  };
+  const Output output = Run({"list", "jobs", "--suite", "conv19", "--format", "json"});
+  std::vector<int> ids;
+  for (const nlohmann::json& row : Rows(output.out)) ids.push_back(row["job"]);
+  EXPECT_THAT(ids, ElementsAre(6, 5, 7, 9));
+  EXPECT_THAT(output.err, HasSubstr("suite conv19: 20 of 96 in 4 jobs"));
 }
 
 TEST_F(CliTest, SeriesAreListed) {

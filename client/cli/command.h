@@ -103,7 +103,7 @@ bool ErrorIsTerminal();
 absl::StatusOr<std::string> FindProgram(const std::string& name);
 
 // Creates the job. A fresh server gets time until its first worker has said what it can compute, and the images of a
-// shipped task when it lacks them.
+// shipped task, or noise, when it lacks them.
 absl::StatusOr<pb::CreateJobResponse> CreateJob(Client& client, const pb::JobSpec& spec);
 
 // Follows a job until it ends; `patience` is how long a server may be away. Shared by `watch` and `submit --watch`.

@@ -1,17 +1,20 @@
-// import images, import accuracies: what a benchmark needs from outside.
+// import images, probe-batch, accuracies: what a benchmark needs from outside.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/file.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "client/cli/accuracy_file.h"
 #include "client/cli/arguments.h"
 #include "client/cli/command.h"
 #include "client/cli/probe_batches.h"
+#include "nas/data/probe_batch.h"
 #include "nas/data/shipped.h"
 #include "nas/space.h"
 #include "nas/task.h"
@@ -46,7 +49,10 @@ class ImportImages final : public Command {
   absl::StatusOr<int> Run() override {
     ZCB_ASSIGN_OR_RETURN(const Task* const task, task_registry().Find(task_));
     ZCB_ASSIGN_OR_RETURN(const std::vector<uint64_t> seeds, ParseSeeds(seeds_));
-    std::vector<std::string> spaces = space_registry().Names();
+    std::vector<std::string> spaces;
+    for (const SpaceDefinition& space : space_registry().All()) {
+      if (FindCell(space.name, task->name).ok()) spaces.push_back(space.name);
+    }
     if (!spaces_.empty()) spaces = absl::StrSplit(spaces_, ',');
     std::vector<Cell> cells;  // of different sizes
     for (const std::string& space : spaces) {
@@ -72,6 +78,49 @@ class ImportImages final : public Command {
   std::string seeds_ = "0";
   std::string spaces_;
   uint32_t images_ = 0;
+};
+
+class ImportProbeBatch final : public Command {
+ public:
+  std::string name() const override { return "probe-batch"; }
+
+  void Declare(CLI::App& app) override {
+    Describe(app, "Stores probe batches that any program has made",
+             "For a task whose data set zcbench does not read, and for images of your own choice. A file holds images, "
+             "targets,\n"
+             "normalisation and the task, size and seed that it is for; ten lines of Python write it "
+             "(docs/probe_batches.md).\n"
+             "All files are checked against their tasks before the first is stored. `zcbench list probe-batches NAME "
+             "--save FILE`\n"
+             "writes one that is stored.");
+    app.add_option("file", files_, "The files")->required();
+    server_.Declare(app);
+    SetExamples(app,
+                "  zcbench import probe-batch segmentsemantic-0.zcb\n"
+                "  zcbench import probe-batch batches/*.zcb");
+  }
+
+  absl::StatusOr<int> Run() override {
+    for (const std::string& file : files_) ZCB_RETURN_IF_ERROR(Read(file).status());
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
+    for (const std::string& file : files_) {
+      ZCB_ASSIGN_OR_RETURN(const std::string encoded, Read(file));
+      ZCB_RETURN_IF_ERROR(Annotate(UploadProbeBatch(*client, encoded), file));
+    }
+    return kExitDone;
+  }
+
+ private:
+  static absl::StatusOr<std::string> Read(const std::string& file) {
+    ZCB_ASSIGN_OR_RETURN(std::string encoded, ReadFile(file));
+    const absl::StatusOr<ProbeBatch> batch = DecodeProbeBatch(encoded);
+    if (!batch.ok()) return Annotate(batch.status(), file);
+    if (const absl::StatusOr<Cell> cell = FindProbeBatchCell(*batch); !cell.ok()) return Annotate(cell.status(), file);
+    return encoded;
+  }
+
+  ServerOption server_;
+  std::vector<std::string> files_;
 };
 
 class ImportAccuracies final : public Command {
@@ -182,15 +231,16 @@ class Import final : public Command {
   std::string name() const override { return "import"; }
 
   void Declare(CLI::App& app) override {
-    Describe(app, "Brings in images for probe batches and published accuracies");
+    Describe(app, "Brings in probe batches, images for them, and published accuracies");
     app.require_subcommand(1);
-    for (Command* command : {static_cast<Command*>(&images_), static_cast<Command*>(&accuracies_)}) {
+    for (Command* command : std::initializer_list<Command*>{&images_, &probe_batch_, &accuracies_}) {
       CLI::App* const sub = app.add_subcommand(command->name());
       command->Declare(*sub);
       sub->final_callback([this, command] { chosen_ = command; });
     }
     SetExamples(app,
                 "  zcbench import images cifar10 --from cifar-10-batches-bin\n"
+                "  zcbench import probe-batch segmentsemantic-0.zcb\n"
                 "  zcbench import accuracies truth.csv --space nasbench201 --task cifar10");
   }
 
@@ -198,6 +248,7 @@ class Import final : public Command {
 
  private:
   ImportImages images_;
+  ImportProbeBatch probe_batch_;
   ImportAccuracies accuracies_;
   Command* chosen_ = nullptr;
 };

@@ -1,4 +1,5 @@
 // list: what there is to choose from, and what is stored.
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -16,6 +17,7 @@
 #include "nas/data/contact_sheet.h"
 #include "nas/data/probe_batch.h"
 #include "nas/space.h"
+#include "nas/suite.h"
 #include "nas/task.h"
 
 namespace zcbench {
@@ -55,32 +57,48 @@ class List final : public Command {
   std::string name() const override { return "list"; }
 
   void Declare(CLI::App& app) override {
-    Describe(app, "Spaces, tasks, proxies; jobs, series of scores, probe batches",
-             "Spaces and tasks need no server. Proxies are those of the server's workers, or of the scorer installed "
+    Describe(app, "Spaces, tasks, suites, proxies; jobs, series of scores, probe batches",
+             "Spaces, tasks and suites need no server. Proxies are those of the server's workers, or of the scorer "
+             "installed "
              "here. Jobs,\n"
              "series (the columns of the benchmark) and probe batches are what the server holds.");
-    app.add_option("what", what_, "spaces, tasks, proxies, jobs, series or probe-batches")->required();
-    app.add_option("probe_batch", probe_batch_, "With --png: which one, by its key or the first digits of its digest");
+    app.add_option("what", what_, "spaces, tasks, suites, proxies, jobs, series or probe-batches")->required();
+    app.add_option("probe_batch", probe_batch_,
+                   "With --png or --save: which one, by its key or the first digits of its digest");
     app.add_option("--task", task_, "Series and probe batches: only of this task");
+    app.add_option("--suite", suite_,
+                   "Jobs: only of the cells of this suite, in its order. Suites: the cells of this one");
     app.add_option("--png", png_, "Probe batches: write the images of one into this file");
+    app.add_option("--save", save_, "Probe batches: write one into this file, for `zcbench import probe-batch`");
     server_.Declare(app);
     format_.Declare(app);
     SetExamples(app,
                 "  zcbench list spaces\n"
+                "  zcbench list suites\n"
+                "  zcbench list jobs --suite paper\n"
                 "  zcbench list proxies --format json\n"
                 "  zcbench list probe-batches --task photos\n"
-                "  zcbench list probe-batches photos/32x32/16/0 --png photos.png");
+                "  zcbench list probe-batches photos/32x32/16/0 --png photos.png\n"
+                "  zcbench list probe-batches photos/32x32/16/0 --save photos.zcb");
   }
 
   absl::StatusOr<int> Run() override {
-    const std::map<std::string, absl::Status (List::*)() const> lists = {
-        {"spaces", &List::Spaces}, {"tasks", &List::Tasks},   {"proxies", &List::Proxies},
-        {"jobs", &List::Jobs},     {"series", &List::Series}, {"probe-batches", &List::ProbeBatches}};
+    const std::map<std::string, absl::Status (List::*)() const> lists = {{"spaces", &List::Spaces},
+                                                                         {"tasks", &List::Tasks},
+                                                                         {"suites", &List::Suites},
+                                                                         {"proxies", &List::Proxies},
+                                                                         {"jobs", &List::Jobs},
+                                                                         {"series", &List::Series},
+                                                                         {"probe-batches", &List::ProbeBatches}};
     std::vector<std::string> names;
     for (const auto& [known, list] : lists) names.push_back(known);
     if (!lists.contains(what_)) return UnknownName("list", what_, names);
-    if (what_ != "probe-batches" && (!png_.empty() || !probe_batch_.empty())) {
-      return absl::InvalidArgumentError("--png and the name of a probe batch belong to `zcbench list probe-batches`");
+    if (what_ != "probe-batches" && (!png_.empty() || !save_.empty() || !probe_batch_.empty())) {
+      return absl::InvalidArgumentError(
+          "--png, --save and the name of a probe batch belong to `zcbench list probe-batches`");
+    }
+    if (what_ != "jobs" && what_ != "suites" && !suite_.empty()) {
+      return absl::InvalidArgumentError("--suite belongs to `zcbench list jobs` and `zcbench list suites`");
     }
     ZCB_RETURN_IF_ERROR((this->*lists.at(what_))());
     return kExitDone;
@@ -104,6 +122,22 @@ class List final : public Command {
     }
     PrintTable(std::cout, format_.format(),
                {{"task"}, {"classes", true}, {"probe_images", true}, {"shipped"}, {"summary"}}, rows);
+    return absl::OkStatus();
+  }
+
+  // All suites, or the cells of one.
+  absl::Status Suites() const {
+    std::vector<std::vector<TableCell>> rows;
+    if (!suite_.empty()) {
+      ZCB_ASSIGN_OR_RETURN(const Suite* const suite, suite_registry().Find(suite_));
+      for (const SuiteCell& cell : suite->cells) rows.push_back({cell.space, cell.task, int64_t{cell.images}});
+      PrintTable(std::cout, format_.format(), {{"space"}, {"task"}, {"images", true}}, rows);
+      return absl::OkStatus();
+    }
+    for (const Suite& suite : suite_registry().All()) {
+      rows.push_back({suite.name, uint64_t{suite.cells.size()}, suite.summary});
+    }
+    PrintTable(std::cout, format_.format(), {{"suite"}, {"cells", true}, {"summary"}}, rows);
     return absl::OkStatus();
   }
 
@@ -143,13 +177,40 @@ class List final : public Command {
     return absl::OkStatus();
   }
 
+  // Newest first; of a suite in the order of its cells.
   absl::Status Jobs() const {
+    const Suite* suite = nullptr;
+    if (!suite_.empty()) {
+      ZCB_ASSIGN_OR_RETURN(suite, suite_registry().Find(suite_));
+    }
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
-    ZCB_ASSIGN_OR_RETURN(const std::vector<pb::Job> jobs, client->ListJobs());
+    ZCB_ASSIGN_OR_RETURN(std::vector<pb::Job> jobs, client->ListJobs());
+    if (suite != nullptr) {
+      const auto place = [&](const pb::Job& job) {
+        return std::find_if(suite->cells.begin(), suite->cells.end(), [&](const SuiteCell& cell) {
+          return cell.space == job.spec().space() && cell.task == job.spec().task();
+        });
+      };
+      std::erase_if(jobs, [&](const pb::Job& job) { return place(job) == suite->cells.end(); });
+      std::stable_sort(jobs.begin(), jobs.end(),
+                       [&](const pb::Job& a, const pb::Job& b) { return place(a) < place(b); });
+    }
     std::vector<std::vector<TableCell>> rows;
-    for (const pb::Job& job : jobs) rows.push_back(JobRow(job));
+    uint64_t total = 0;
+    uint64_t done = 0;
+    for (const pb::Job& job : jobs) {
+      rows.push_back(JobRow(job));
+      total += job.total();
+      done += job.done();
+    }
     PrintTable(std::cout, format_.format(), JobColumns(), rows);
-    if (jobs.empty()) Say("no jobs yet; see `zcbench submit --help`");
+    if (jobs.empty()) {
+      Say(suite == nullptr
+              ? "no jobs yet; see `zcbench submit --help`"
+              : absl::StrCat("no jobs of these cells yet; see `zcbench submit --suite ", suite->name, "`"));
+    } else if (suite != nullptr) {
+      Say(absl::StrCat("suite ", suite->name, ": ", done, " of ", total, " in ", jobs.size(), " jobs"));
+    }
     return absl::OkStatus();
   }
 
@@ -195,26 +256,33 @@ class List final : public Command {
       ZCB_ASSIGN_OR_RETURN(pb::ProbeBatchInfo named, FindProbeBatch(batches, probe_batch_));
       batches = {std::move(named)};
     }
-    if (!png_.empty()) return WritePicture(*client, batches);
+    if (!png_.empty() || !save_.empty()) return Write(*client, batches);
     std::vector<std::vector<TableCell>> rows;
     for (const pb::ProbeBatchInfo& batch : batches) {
       rows.push_back({PrintProbeBatchKey(batch.key()), batch.bytes(), TimestampText(batch.created()), batch.digest()});
     }
     PrintTable(std::cout, format_.format(), {{"probe_batch"}, {"bytes", true}, {"created"}, {"digest"}}, rows);
-    if (batches.empty()) Say("no probe batches yet; see `zcbench import images --help`");
+    if (batches.empty()) Say("no probe batches yet; see `zcbench import --help`");
     return absl::OkStatus();
   }
 
-  absl::Status WritePicture(Client& client, const std::vector<pb::ProbeBatchInfo>& batches) const {
+  absl::Status Write(Client& client, const std::vector<pb::ProbeBatchInfo>& batches) const {
     if (batches.size() != 1) {
-      return absl::InvalidArgumentError(absl::StrCat("--png shows one probe batch and there are ", batches.size(),
+      return absl::InvalidArgumentError(absl::StrCat("--png and --save are of one probe batch and there are ",
+                                                     batches.size(),
                                                      "; name one of those that `zcbench list probe-batches` shows"));
     }
+    const std::string key = PrintProbeBatchKey(batches.front().key());
     ZCB_ASSIGN_OR_RETURN(const std::string encoded, client.FetchProbeBatch(batches.front().digest()));
+    if (!save_.empty()) {
+      ZCB_RETURN_IF_ERROR(WriteFileAtomically(save_, encoded));
+      Say(absl::StrCat("wrote ", save_, ": ", key));
+    }
+    if (png_.empty()) return absl::OkStatus();
     ZCB_ASSIGN_OR_RETURN(const ProbeBatch batch, DecodeProbeBatch(encoded));
     ZCB_ASSIGN_OR_RETURN(const std::string picture, EncodeContactSheet(batch));
     ZCB_RETURN_IF_ERROR(WriteFileAtomically(png_, picture));
-    Say(absl::StrCat("wrote ", png_, ": ", PrintProbeBatchKey(batches.front().key())));
+    Say(absl::StrCat("wrote ", png_, ": ", key));
     return absl::OkStatus();
   }
 
@@ -223,7 +291,9 @@ class List final : public Command {
   std::string what_;
   std::string task_;
   std::string probe_batch_;
+  std::string suite_;
   std::string png_;
+  std::string save_;
 };
 
 }  // namespace

@@ -11,7 +11,8 @@
 namespace zcbench {
 
 std::string PrintProbeBatchKey(const pb::ProbeBatchKey& key) {
-  return absl::StrCat(key.task(), "/", key.height(), "x", key.width(), "/", key.images(), "/", key.seed());
+  return absl::StrCat(key.task(), "/", key.height(), "x", key.width(), "/", key.images(), "/", key.seed(),
+                      key.input().empty() ? "" : "/", key.input());
 }
 
 absl::StatusOr<pb::ProbeBatchInfo> FindProbeBatch(const std::vector<pb::ProbeBatchInfo>& batches,
@@ -33,15 +34,19 @@ absl::StatusOr<pb::ProbeBatchInfo> FindProbeBatch(const std::vector<pb::ProbeBat
   return *found;
 }
 
+absl::Status UploadProbeBatch(Client& client, const std::string& encoded) {
+  ZCB_ASSIGN_OR_RETURN(const pb::CreateProbeBatchResponse response, client.CreateProbeBatch(encoded));
+  Say(absl::StrCat("probe batch ", PrintProbeBatchKey(response.key()),
+                   response.created() ? " stored" : " was there already"));
+  return absl::OkStatus();
+}
+
 absl::Status UploadProbeBatches(Client& client, const DataSet& data, const Task& task, const std::vector<Cell>& cells,
                                 const std::vector<uint64_t>& seeds) {
   for (const Cell& cell : cells) {
     for (const uint64_t seed : seeds) {
       ZCB_ASSIGN_OR_RETURN(const ProbeBatch batch, MakeProbeBatch(data, task, cell, seed));
-      ZCB_ASSIGN_OR_RETURN(const pb::CreateProbeBatchResponse response,
-                           client.CreateProbeBatch(EncodeProbeBatch(batch)));
-      Say(absl::StrCat("probe batch ", PrintProbeBatchKey(response.key()),
-                       response.created() ? " stored" : " was there already"));
+      ZCB_RETURN_IF_ERROR(UploadProbeBatch(client, EncodeProbeBatch(batch)));
     }
   }
   return absl::OkStatus();

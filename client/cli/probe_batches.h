@@ -14,13 +14,16 @@
 
 namespace zcbench {
 
-// `TASK/HEIGHTxWIDTH/IMAGES/SEED`: photos/32x32/16/0.
+// `TASK/HEIGHTxWIDTH/IMAGES/SEED`: photos/32x32/16/0; of generated ones photos/32x32/16/0/noise.
 std::string PrintProbeBatchKey(const pb::ProbeBatchKey& key);
 
 // The one of `batches` that `text` names: its key, its digest, or at least 6 first digits of the digest.
 // NOT_FOUND: none or several.
 absl::StatusOr<pb::ProbeBatchInfo> FindProbeBatch(const std::vector<pb::ProbeBatchInfo>& batches,
                                                   const std::string& text);
+
+// Gives a probe batch file to the server; says on standard error what it did. Errors as Client::CreateProbeBatch.
+absl::Status UploadProbeBatch(Client& client, const std::string& encoded);
 
 // Makes the probe batch of every cell and seed from `data`, and gives them to the server one by one; says on standard
 // error what it did. Errors as MakeProbeBatch and Client::CreateProbeBatch.

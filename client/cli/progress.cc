@@ -46,6 +46,11 @@ std::string StateWord(pb::JobState state) {
   }
 }
 
+// Follows the job's number where its input is no data set.
+std::string InputText(const pb::Job& job) {
+  return job.spec().input().empty() ? "" : absl::StrCat(" (", job.spec().input(), ")");
+}
+
 uint64_t ArchitectureCount(const pb::JobSpec& spec) {
   if (spec.has_sampled()) return spec.sampled().count();
   if (spec.has_indexed()) return spec.indexed().count();
@@ -82,7 +87,7 @@ std::string FailureWord(pb::FailureKind kind) {
 
 std::string ProgressText(const pb::Job& job, const std::vector<pb::Worker>& workers,
                          const std::vector<pb::Failure>& failures, int width) {
-  std::string line = absl::StrCat("job ", job.id(), "  ");
+  std::string line = absl::StrCat("job ", job.id(), InputText(job), "  ");
   if (width >= kRoomForBar) line += Bar(job.done(), job.total());
   absl::StrAppend(&line, job.done(), "/", job.total());
   if (job.total() > 0) absl::StrAppend(&line, " (", job.done() * 100 / job.total(), " %)");
@@ -105,8 +110,8 @@ std::string ProgressText(const pb::Job& job, const std::vector<pb::Worker>& work
 
 std::string EndText(const pb::Job& job) {
   const bool cancelled = job.state() == pb::JOB_STATE_CANCELLED;
-  std::string line =
-      absl::StrCat("job ", job.id(), cancelled ? " cancelled: " : " done: ", job.done(), " of ", job.total());
+  std::string line = absl::StrCat("job ", job.id(), InputText(job), cancelled ? " cancelled: " : " done: ", job.done(),
+                                  " of ", job.total());
   if (job.has_finished() && job.has_created()) {
     absl::StrAppend(&line, " in ", DurationText(ToTime(job.finished()) - ToTime(job.created())));
   }
@@ -116,9 +121,9 @@ std::string EndText(const pb::Job& job) {
 }
 
 std::vector<TableColumn> JobColumns() {
-  return {{"job", true},           {"state"},        {"space"},         {"task"},
-          {"architectures", true}, {"seeds", true},  {"proxies", true}, {"total", true},
-          {"done", true},          {"failed", true}, {"created"}};
+  return {{"job", true},           {"state"},       {"space"},         {"task"},        {"input"},
+          {"architectures", true}, {"seeds", true}, {"proxies", true}, {"total", true}, {"done", true},
+          {"failed", true},        {"created"}};
 }
 
 std::vector<TableCell> JobRow(const pb::Job& job) {
@@ -127,6 +132,7 @@ std::vector<TableCell> JobRow(const pb::Job& job) {
           StateWord(job.state()),
           spec.space(),
           spec.task(),
+          std::string(spec.input().empty() ? "images" : spec.input()),
           ArchitectureCount(spec),
           uint64_t(spec.seeds_size()),
           uint64_t(spec.proxies_size()),

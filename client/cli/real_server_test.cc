@@ -11,6 +11,9 @@
 #include "base/status_matchers.h"
 #include "client/cc/server_file.h"
 #include "client/cli/run_program.h"
+#include "nas/data/noise.h"
+#include "nas/data/probe_batch.h"
+#include "nas/task.h"
 #include "proto/channel.h"
 #include "zcbench/v1/worker.grpc.pb.h"
 
@@ -239,6 +242,110 @@ TEST_F(ServerTest, UnknownNamesAndMissingImagesAreUsersErrors) {
   EXPECT_EQ(Run({"watch"}).code, 2);
   EXPECT_EQ(Run({"cancel", "7"}).code, 2);
   EXPECT_EQ(Run({"drain", "nobody"}).code, 2);
+}
+
+TEST_F(ServerTest, NoiseIsAskedForByNameAndShown) {
+  TestWorker worker(address_);
+  const std::vector<std::string> submit = {"submit", "--space", "nasbench201", "--task",   "svhn", "--count",
+                                           "2",      "--input", "noise",       "--images", "4"};
+  const Output submitted = Run(submit);
+  ASSERT_EQ(submitted.code, 0) << submitted.err;
+  EXPECT_THAT(submitted.out, StartsWith("job 1 (new): 2 architectures of nasbench201 on svhn with noise, 1 seed"));
+  EXPECT_THAT(submitted.err, HasSubstr("probe batch svhn/32x32/4/0/noise stored"));
+  EXPECT_THAT(Run(submit).out, StartsWith("job 1 (was there already)"));
+  int scored = 0;
+  ASSERT_TRUE(Eventually([&] { return (scored += worker.Work()) >= 2; }));
+  EXPECT_THAT(Run({"watch", "1"}).err, HasSubstr("job 1 (noise) done: 2 of 2"));
+  EXPECT_EQ(Json({"list", "jobs"}).at(0)["input"], "noise");
+  EXPECT_THAT(Json({"scores", "1"}), SizeIs(2));
+
+  // The same without it says what is missing, and all that can be done about it.
+  const Output images = Run({"submit", "--space", "nasbench201", "--task", "svhn", "--count", "2", "--images", "4"});
+  EXPECT_EQ(images.code, 1);
+  EXPECT_THAT(images.err, AllOf(HasSubstr("zcbench import probe-batch FILE"), HasSubstr("--input noise")));
+  // With a file of images both kinds of scores stand beside each other.
+  EXPECT_EQ(Run({"list", "probe-batches", "svhn/32x32/4/0/noise", "--save", "noise.zcb"}).code, 0);
+  absl::StatusOr<ProbeBatch> batch = DecodeProbeBatch(*ReadFile(folder_.path() / "noise.zcb"));
+  ASSERT_THAT(batch, IsOk());
+  batch->source = std::string(64, 'a');
+  batch->classes = 0;  // said by no file of version 1
+  folder_.Write("mine.zcb", EncodeProbeBatch(*batch));
+  const Output imported = Run({"import", "probe-batch", "mine.zcb", "noise.zcb"});
+  EXPECT_EQ(imported.code, 0) << imported.err;
+  EXPECT_THAT(imported.err, AllOf(HasSubstr("probe batch svhn/32x32/4/0 stored"),
+                                  HasSubstr("probe batch svhn/32x32/4/0/noise was there already")));
+  EXPECT_EQ(Run({"submit", "--space", "nasbench201", "--task", "svhn", "--count", "2", "--images", "4"}).code, 0);
+  ASSERT_TRUE(Eventually([&] { return (scored += worker.Work()) >= 4; }));
+  EXPECT_THAT(Json({"list", "series"}), SizeIs(5));
+}
+
+TEST_F(ServerTest, AProbeBatchFileIsCheckedBeforeAnyIsStored) {
+  TestWorker worker(address_);
+  ProbeBatch batch = MakeNoise(*FindCell("nasbench201", "svhn", 4), 0);
+  folder_.Write("good.zcb", EncodeProbeBatch(batch));
+  folder_.Write("cut.zcb", EncodeProbeBatch(batch).substr(0, 5000));
+  batch.classes = 9;
+  for (int32_t& label : batch.labels) label = 0;
+  folder_.Write("classes.zcb", EncodeProbeBatch(batch));
+  const Output cut = Run({"import", "probe-batch", "good.zcb", "cut.zcb"});
+  EXPECT_EQ(cut.code, 2);
+  EXPECT_THAT(cut.err, HasSubstr("cut.zcb: probe batch: at byte 5000: truncated"));
+  const Output classes = Run({"import", "probe-batch", "good.zcb", "classes.zcb"});
+  EXPECT_EQ(classes.code, 2);
+  EXPECT_THAT(classes.err, HasSubstr("classes.zcb: the probe batch has 9 classes, task svhn has 10"));
+  EXPECT_THAT(Json({"list", "probe-batches"}), SizeIs(0));
+}
+
+TEST_F(ServerTest, TheProgramOfTheDocumentationWritesAProbeBatch) {
+  const std::string page = *ReadFile(ZCB_SOURCE_DIR "/docs/probe_batches.md");
+  constexpr std::string_view kBegin = "```python\n";
+  const size_t begin = page.find(kBegin);
+  ASSERT_NE(begin, std::string::npos);
+  const size_t end = page.find("```", begin + kBegin.size());
+  folder_.Write("write.py", page.substr(begin + kBegin.size(), end - begin - kBegin.size()));
+  const Output written =
+      Child({"/usr/bin/env", "python3", "write.py"}, {.folder = folder_.path(), .environment = {}, .input = ""}).Wait();
+  ASSERT_EQ(written.code, 0) << written.err;
+  const Output imported = Run({"import", "probe-batch", "segmentsemantic-0.zcb"});
+  EXPECT_EQ(imported.code, 0);
+  EXPECT_EQ(imported.err, "probe batch segmentsemantic/256x256/2/0 stored\n");
+}
+
+TEST_F(ServerTest, ASuiteIsOneJobACellOrNone) {
+  TestWorker worker(address_);
+  const Output refused = Run({"submit", "--suite", "paper", "--count", "2"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("no probe batch of task normal with 32 images of 256 x 256 pixels"),
+                                 HasSubstr("no probe batch of task pets with 64 images of 224 x 224 pixels"),
+                                 HasSubstr("no job was created: 25 of the 25 cells")));
+  EXPECT_THAT(Json({"list", "jobs"}), SizeIs(0));
+
+  const std::vector<std::string> submit = {"submit", "--suite", "paper", "--count", "2", "--proxies", "params"};
+  const Output submitted = Run(submit);
+  ASSERT_EQ(submitted.code, 0) << submitted.err;
+  EXPECT_THAT(submitted.out,
+              AllOf(HasSubstr("job 1 (new): 2 architectures of nasbench201 on cifar10, "),
+                    HasSubstr("job 25 (new): 2 architectures of autoformer_small on spherical_cifar100")));
+  EXPECT_THAT(submitted.err, HasSubstr("zcbench list jobs --suite paper"));
+  EXPECT_THAT(Run(submit).out, HasSubstr("job 25 (was there already)"));
+  EXPECT_THAT(Json({"list", "jobs", "--suite", "transnas14"}), SizeIs(14));
+  // What one cell cannot give is said before any job is there.
+  const Output large = Run({"submit", "--suite", "transnas14", "--count", "4000", "--proxies", "params"});
+  EXPECT_EQ(large.code, 2);
+  EXPECT_THAT(large.err, HasSubstr("transnas_macro on jigsaw: spec.sampled.count: 4000 is outside [1, 3256]"));
+  EXPECT_THAT(Json({"list", "jobs"}), SizeIs(25));
+}
+
+TEST_F(ServerTest, ASuiteOfNoiseNeedsNoImages) {
+  TestWorker worker(address_);
+  const Output submitted =
+      Run({"submit", "--suite", "transnas14", "--count", "1", "--input", "noise", "--images", "2"});
+  ASSERT_EQ(submitted.code, 0) << submitted.err;
+  EXPECT_THAT(submitted.out, HasSubstr("transnas_macro on segmentsemantic with noise"));
+  // Micro and macro see the same ones.
+  EXPECT_THAT(Json({"list", "probe-batches"}), SizeIs(7));
+  EXPECT_EQ(Run({"list", "probe-batches", "jigsaw/64x64/2/0/noise", "--png", "tiles.png"}).code, 0);
+  EXPECT_THAT(*ReadFile(folder_.path() / "tiles.png"), StartsWith("\x89PNG"));
 }
 
 TEST_F(ServerTest, ACancelledJobEndsTheWatch) {

@@ -1,4 +1,5 @@
 // submit: asks for scores.
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -11,8 +12,11 @@
 #include "client/cli/command.h"
 #include "client/cli/probe_batches.h"
 #include "client/cli/progress.h"
+#include "nas/data/noise.h"
+#include "nas/data/probe_batch.h"
 #include "nas/data/shipped.h"
 #include "nas/space.h"
+#include "nas/suite.h"
 #include "nas/task.h"
 
 namespace zcbench {
@@ -23,21 +27,58 @@ constexpr absl::Duration kWorkerTime = absl::Seconds(60);
 constexpr absl::Duration kWorkerStep = absl::Milliseconds(500);
 constexpr double kPatience = 60;  // seconds, as `watch`
 
+// A fresh server gets time until its first worker has said what it can compute.
+absl::StatusOr<pb::CreateJobResponse> Ask(Client& client, const pb::JobSpec& spec, bool validate_only) {
+  const absl::Time give_up = absl::Now() + kWorkerTime;
+  bool said = false;
+  for (;;) {
+    absl::StatusOr<pb::CreateJobResponse> response = client.CreateJob(spec, validate_only);
+    if (!absl::IsUnavailable(response.status()) || !client.connected() || absl::Now() >= give_up) return response;
+    if (!said) Say(absl::StrCat(response.status().message(), "; waiting for at most ", DurationText(kWorkerTime)));
+    said = true;
+    absl::SleepFor(kWorkerStep);
+  }
+}
+
+// Whether the probe batches of a job need nothing from the user: noise, or the images of a shipped task.
+bool CanMakeInput(const pb::JobSpec& spec) {
+  const absl::StatusOr<const Task*> task = task_registry().Find(spec.task());
+  return spec.input() == kNoise || (task.ok() && (*task)->shipped);
+}
+
+absl::Status MakeInput(Client& client, const pb::JobSpec& spec) {
+  ZCB_ASSIGN_OR_RETURN(const Task* const task, task_registry().Find(spec.task()));
+  ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(spec.space(), spec.task(), static_cast<int>(spec.images())));
+  if (spec.input() != kNoise) {
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<DataSet> data, OpenShippedDataSet(*task));
+    return UploadProbeBatches(client, *data, *task, {cell}, {spec.seeds().begin(), spec.seeds().end()});
+  }
+  for (const uint64_t seed : spec.seeds()) {
+    ZCB_RETURN_IF_ERROR(UploadProbeBatch(client, EncodeProbeBatch(MakeNoise(cell, seed))));
+  }
+  return absl::OkStatus();
+}
+
 class Submit final : public Command {
  public:
   std::string name() const override { return "submit"; }
 
   void Declare(CLI::App& app) override {
-    Describe(app, "Asks for the scores of architectures of a space on a task",
+    Describe(app, "Asks for the scores of architectures of a space on a task, or of every cell of a suite",
              "What is stored already is not computed again, and the same request is the same job. Architectures: "
              "--count draws them\n"
              "as the space's authors do, the first n of a larger count are the same; --by index takes a range of the "
              "space's index;\n"
              "or they are listed, in any notation of the benchmark. The images of a shipped task are uploaded on the "
              "way; those of\n"
-             "others are imported first (see: zcbench import images --help).");
-    app.add_option("--space", space_, "Search space (see: zcbench list spaces)")->required();
-    app.add_option("--task", task_, "Task (see: zcbench list tasks)")->required();
+             "others are imported first (see: zcbench import --help), or --input noise generates them. A suite is one "
+             "job a cell, and no\n"
+             "job at all while the input of a cell is missing.");
+    app.add_option("--space", space_, "Search space (see: zcbench list spaces)");
+    app.add_option("--task", task_, "Task (see: zcbench list tasks)");
+    app.add_option("--suite", suite_, "Instead of --space and --task: a suite of cells (see: zcbench list suites)")
+        ->excludes("--space")
+        ->excludes("--task");
     app.add_option("--proxies", proxies_, "all, or a list: a,b(x=1) (see: zcbench list proxies; default: all)");
     app.add_flag("--layer-statistics", layer_statistics_,
                  "Instead of --proxies: what `zcbench layers` finds a window of layers from")
@@ -51,6 +92,10 @@ class Submit final : public Command {
     app.add_option("architecture", listed_, "Architectures, in any notation of the space");
     app.add_option("--seeds", seeds_, "0,1 or 0..4: weights, images and draws of each score (default: 0)");
     app.add_option("--images", images_, "Images of the probe batch (default: the task's own number)");
+    app.add_option("--input", input_,
+                   "noise: generated probe batches, N(0, 1) images with random targets. Their scores are others than "
+                   "those of images")
+        ->check(CLI::IsMember({kNoise}));
     app.add_flag("--watch", watch_, "Follow the job until it ends, and exit as `zcbench watch` does");
     server_.Declare(app);
     format_.Declare(app);
@@ -61,24 +106,60 @@ class Submit final : public Command {
                 "  zcbench submit --space nasbench201 --task photos --by index --first 0 --count 1000\n"
                 "  zcbench submit --space nasbench201 --task photos '#4711' "
                 "'|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|'\n"
-                "  zcbench submit --space nasbench201 --task photos --architectures best.txt");
+                "  zcbench submit --space nasbench201 --task photos --architectures best.txt\n"
+                "  zcbench submit --space transnas_micro --task normal --input noise --count 100\n"
+                "  zcbench submit --suite vit6 --count 1000 --seeds 0..4");
   }
 
   absl::StatusOr<int> Run() override {
-    ZCB_ASSIGN_OR_RETURN(const pb::JobSpec spec, Spec());
+    ZCB_ASSIGN_OR_RETURN(const std::vector<pb::JobSpec> specs, Specs());
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
-    ZCB_ASSIGN_OR_RETURN(const pb::CreateJobResponse response, CreateJob(*client, spec));
-    Print(response);
+    if (!suite_.empty()) ZCB_RETURN_IF_ERROR(Prepare(*client, specs));
+    std::vector<pb::CreateJobResponse> responses;
+    for (const pb::JobSpec& spec : specs) {
+      absl::StatusOr<pb::CreateJobResponse> response = CreateJob(*client, spec);
+      if (!response.ok()) return suite_.empty() ? response.status() : Annotate(response.status(), CellText(spec));
+      responses.push_back(*std::move(response));
+      if (format_.format() == Format::kTable) Print(responses.back());
+    }
+    if (format_.format() != Format::kTable) PrintRows(responses);
     if (!watch_) {
-      Say(absl::StrCat("follow it with `zcbench watch ", response.job().id(), "`"));
+      Say(suite_.empty() ? absl::StrCat("follow it with `zcbench watch ", responses.front().job().id(), "`")
+                         : absl::StrCat("follow them with `zcbench list jobs --suite ", suite_, "`"));
       return kExitDone;
     }
-    return WatchJob(*client, response.job().id(), absl::Seconds(kPatience));
+    int code = kExitDone;
+    for (const pb::CreateJobResponse& response : responses) {
+      ZCB_ASSIGN_OR_RETURN(const int ended, WatchJob(*client, response.job().id(), absl::Seconds(kPatience)));
+      code = std::max(code, ended);
+      if (ended == kExitStopped) break;
+    }
+    return code;
   }
 
  private:
-  absl::StatusOr<pb::JobSpec> Spec() const {
-    ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(space_, task_, images_));
+  // One, or one a cell of the suite.
+  absl::StatusOr<std::vector<pb::JobSpec>> Specs() const {
+    std::vector<SuiteCell> cells = {{space_, task_, static_cast<int>(images_)}};
+    if (!suite_.empty()) {
+      ZCB_ASSIGN_OR_RETURN(const Suite* const suite, suite_registry().Find(suite_));
+      if (count_ == 0) return absl::InvalidArgumentError("--suite needs --count N: the architectures of each cell");
+      cells = suite->cells;
+    } else if (space_.empty() || task_.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(space_.empty() ? "--space" : "--task",
+                                                     " is missing, or --suite instead of --space and --task; see "
+                                                     "`zcbench submit --help`"));
+    }
+    std::vector<pb::JobSpec> specs;
+    for (const SuiteCell& cell : cells) {
+      ZCB_ASSIGN_OR_RETURN(specs.emplace_back(), Spec(cell));
+    }
+    return specs;
+  }
+
+  absl::StatusOr<pb::JobSpec> Spec(const SuiteCell& suite_cell) const {
+    const int images = images_ > 0 ? static_cast<int>(images_) : suite_cell.images;
+    ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(suite_cell.space, suite_cell.task, images));
     ZCB_ASSIGN_OR_RETURN(const std::vector<uint64_t> seeds, ParseSeeds(seeds_));
     pb::JobSpec spec;
     spec.set_space(cell.space);
@@ -90,9 +171,30 @@ class Submit final : public Command {
       spec.mutable_proxies()->Assign(proxies.begin(), proxies.end());
     }
     spec.mutable_seeds()->Assign(seeds.begin(), seeds.end());
-    spec.set_images(images_);
+    spec.set_images(static_cast<uint32_t>(images));
+    spec.set_input(input_);
     ZCB_RETURN_IF_ERROR(SetArchitectures(spec));
     return spec;
+  }
+
+  static std::string CellText(const pb::JobSpec& spec) { return absl::StrCat(spec.space(), " on ", spec.task()); }
+
+  // Checks every job of a suite before the first is created, and names everything that has to be imported at once.
+  absl::Status Prepare(Client& client, const std::vector<pb::JobSpec>& specs) const {
+    std::vector<std::string> missing;  // each once; cells share probe batches
+    size_t cells = 0;
+    for (const pb::JobSpec& spec : specs) {
+      const absl::Status status = Ask(client, spec, /*validate_only=*/true).status();
+      if (status.ok() || (absl::IsFailedPrecondition(status) && CanMakeInput(spec))) continue;
+      if (!absl::IsFailedPrecondition(status)) return Annotate(status, CellText(spec));
+      ++cells;
+      const std::string message(status.message());
+      if (std::find(missing.begin(), missing.end(), message) == missing.end()) missing.push_back(message);
+    }
+    if (missing.empty()) return absl::OkStatus();
+    for (const std::string& message : missing) Say(message);
+    return absl::FailedPreconditionError(absl::StrCat("no job was created: ", cells, " of the ", specs.size(),
+                                                      " cells of suite ", suite_, " lack the probe batches above"));
   }
 
   absl::Status SetArchitectures(pb::JobSpec& spec) const {
@@ -129,22 +231,26 @@ class Submit final : public Command {
     return absl::OkStatus();
   }
 
-  void Print(const pb::CreateJobResponse& response) const {
+  static void Print(const pb::CreateJobResponse& response) {
     const pb::Job& job = response.job();
-    if (format_.format() == Format::kTable) {
-      const size_t seeds = job.spec().seeds_size();
-      const size_t proxies = job.spec().proxies_size();
-      std::cout << "job " << job.id() << (response.created() ? " (new): " : " (was there already): ") << job.total()
-                << (job.total() == 1 ? " architecture" : " architectures") << " of " << job.spec().space() << " on "
-                << job.spec().task() << ", " << seeds << (seeds == 1 ? " seed, " : " seeds, ") << proxies
-                << (proxies == 1 ? " proxy" : " proxies") << std::endl;
-      return;
-    }
+    const size_t seeds = job.spec().seeds_size();
+    const size_t proxies = job.spec().proxies_size();
+    std::cout << "job " << job.id() << (response.created() ? " (new): " : " (was there already): ") << job.total()
+              << (job.total() == 1 ? " architecture" : " architectures") << " of " << job.spec().space() << " on "
+              << job.spec().task() << (job.spec().input().empty() ? "" : " with ") << job.spec().input() << ", "
+              << seeds << (seeds == 1 ? " seed, " : " seeds, ") << proxies << (proxies == 1 ? " proxy" : " proxies")
+              << std::endl;
+  }
+
+  void PrintRows(const std::vector<pb::CreateJobResponse>& responses) const {
     std::vector<TableColumn> columns = JobColumns();
-    std::vector<TableCell> row = JobRow(job);
     columns.push_back({"is_new"});
-    row.push_back(response.created());
-    PrintTable(std::cout, format_.format(), columns, {row});
+    std::vector<std::vector<TableCell>> rows;
+    for (const pb::CreateJobResponse& response : responses) {
+      rows.push_back(JobRow(response.job()));
+      rows.back().push_back(response.created());
+    }
+    PrintTable(std::cout, format_.format(), columns, rows);
     std::cout.flush();
   }
 
@@ -152,6 +258,7 @@ class Submit final : public Command {
   FormatOption format_;
   std::string space_;
   std::string task_;
+  std::string suite_;
   std::string proxies_ = "all";
   bool layer_statistics_ = false;
   uint64_t count_ = 0;
@@ -162,33 +269,17 @@ class Submit final : public Command {
   std::vector<std::string> listed_;
   std::string seeds_ = "0";
   uint32_t images_ = 0;
+  std::string input_;
   bool watch_ = false;
 };
 
 }  // namespace
 
 absl::StatusOr<pb::CreateJobResponse> CreateJob(Client& client, const pb::JobSpec& spec) {
-  const absl::Time give_up = absl::Now() + kWorkerTime;
-  bool said = false;
-  bool uploaded = false;
-  for (;;) {
-    absl::StatusOr<pb::CreateJobResponse> response = client.CreateJob(spec);
-    if (absl::IsUnavailable(response.status()) && client.connected() && absl::Now() < give_up) {
-      if (!said) Say(absl::StrCat(response.status().message(), "; waiting for at most ", DurationText(kWorkerTime)));
-      said = true;
-      absl::SleepFor(kWorkerStep);
-      continue;
-    }
-    ZCB_ASSIGN_OR_RETURN(const Task* const task, task_registry().Find(spec.task()));
-    if (absl::IsFailedPrecondition(response.status()) && task->shipped && !uploaded) {
-      uploaded = true;
-      ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(spec.space(), spec.task(), static_cast<int>(spec.images())));
-      ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<DataSet> data, OpenShippedDataSet(*task));
-      ZCB_RETURN_IF_ERROR(UploadProbeBatches(client, *data, *task, {cell}, {spec.seeds().begin(), spec.seeds().end()}));
-      continue;
-    }
-    return response;
-  }
+  absl::StatusOr<pb::CreateJobResponse> response = Ask(client, spec, /*validate_only=*/false);
+  if (!absl::IsFailedPrecondition(response.status()) || !CanMakeInput(spec)) return response;
+  ZCB_RETURN_IF_ERROR(MakeInput(client, spec));
+  return Ask(client, spec, /*validate_only=*/false);
 }
 
 std::unique_ptr<Command> MakeSubmit() { return std::make_unique<Submit>(); }

@@ -1,5 +1,6 @@
 #include "worker/agent/serve.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -70,10 +71,15 @@ v1::ScoreOutcome ToProto(ScoreOutcome outcome) {
   return v1::SCORE_OUTCOME_UNSPECIFIED;
 }
 
+// Unset is a classification, as the values of nas/task.h begin.
+TaskKind FromProto(v1::TaskKind kind) { return static_cast<TaskKind>(std::max(0, static_cast<int>(kind) - 1)); }
+
 ScoringRequest FromProto(const v1::ScoreArchitecture& score) {
   ScoringRequest request;
   request.cell.space = score.cell().space();
   request.cell.task = score.cell().task();
+  request.cell.kind = FromProto(score.cell().kind());
+  if (score.cell().channels() != 0) request.cell.channels = static_cast<int>(score.cell().channels());
   request.cell.height = static_cast<int>(score.cell().height());
   request.cell.width = static_cast<int>(score.cell().width());
   request.cell.classes = static_cast<int>(score.cell().classes());

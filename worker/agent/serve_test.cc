@@ -127,6 +127,8 @@ TEST_F(ServeTest, RequestReachesTheBackendAndOutcomesComeBack) {
   v1::ScoreArchitecture& score = *request.mutable_score();
   score.mutable_cell()->set_space("toy");
   score.mutable_cell()->set_task("photos");
+  score.mutable_cell()->set_kind(v1::TASK_KIND_IMAGE);
+  score.mutable_cell()->set_channels(27);
   score.mutable_cell()->set_height(32);
   score.mutable_cell()->set_width(33);
   score.mutable_cell()->set_classes(10);
@@ -139,6 +141,8 @@ TEST_F(ServeTest, RequestReachesTheBackendAndOutcomesComeBack) {
   const v1::ScorerResponse response = Call(request);
 
   EXPECT_EQ(backend_.asked.cell.space + backend_.asked.cell.task, "toyphotos");
+  EXPECT_EQ(backend_.asked.cell.kind, TaskKind::kImage);
+  EXPECT_EQ(backend_.asked.cell.channels, 27);
   EXPECT_EQ(backend_.asked.cell.height, 32);
   EXPECT_EQ(backend_.asked.cell.width, 33);
   EXPECT_EQ(backend_.asked.cell.classes, 10);
