@@ -12,7 +12,9 @@
 #include "base/status_macros.h"
 #include "nas/space.h"
 #include "nas/spaces/autoformer.h"
+#include "nas/spaces/darts.h"
 #include "worker/models/autoformer.h"
+#include "worker/models/darts.h"
 
 namespace zcbench {
 namespace {
@@ -45,6 +47,20 @@ absl::StatusOr<std::unique_ptr<Model>> BuildFixtureModel(const nlohmann::json& f
                     .classes = classes,
                     .images = file.at("input_shape")[0]};
     return BuildModel(parts[1], cell);
+  }
+  if (space == "darts") {
+    ZCB_ASSIGN_OR_RETURN(const DartsGenotype genotype, DecodeDarts(parts[1]));
+    const DartsConfig config{.channels = file.at("config").at("C"), .cells = file.at("config").at("layers")};
+    const Cell cell{.space = "darts",
+                    .task = "fixture",
+                    .height = file.at("input_shape")[2],
+                    .width = file.at("input_shape")[3],
+                    .classes = classes,
+                    .images = file.at("input_shape")[0]};
+    ZCB_ASSIGN_OR_RETURN(const DartsCounts counts, CountDarts(genotype, config, cell));
+    std::unique_ptr<Model> model = MakeDartsModel(genotype, config, classes);
+    model->SetCounts(counts.tensorwatch, {});
+    return model;
   }
   if (space == "vit") {
     ZCB_ASSIGN_OR_RETURN(const AutoformerSubnet subnet, DecodeAutoformer(parts[1]));

@@ -140,37 +140,6 @@ TEST(FingerprintTest, TheFillIsThePublishedOne) {
   EXPECT_NEAR(Uniform(2, 7), 0.144616509322, 1e-12);
 }
 
-// A record of DARTS may be of other settings than a space's: "C50_L20".
-absl::StatusOr<std::unique_ptr<Model>> BuildRecorded(const std::string& architecture, const nlohmann::json& fingerprint,
-                                                     const Cell& cell) {
-  if (!fingerprint.contains("config")) return BuildModel(architecture, cell);
-  DartsConfig config{};
-  const std::string setting = fingerprint["config"];
-  if (std::sscanf(setting.c_str(), "C%d_L%d", &config.channels, &config.cells) != 2) {
-    return absl::InvalidArgumentError(absl::StrCat("setting ", setting));
-  }
-  const absl::StatusOr<DartsGenotype> genotype = DecodeDarts(architecture);
-  if (!genotype.ok()) return genotype.status();
-  return MakeDartsModel(*genotype, config, cell.classes);
-}
-
-TEST(DartsModelTest, HasTheParametersThatAreCounted) {
-  Cell cell;
-  cell.height = cell.width = 224;
-  cell.classes = 1000;
-  for (const char* const architecture : {"0313031302130225_0010102200221022", "0215030412160213_0206121523041101"}) {
-    const absl::StatusOr<DartsGenotype> genotype = DecodeDarts(architecture);
-    ASSERT_THAT(genotype, IsOk());
-    for (const DartsConfig& config : {DartsConfig{16, 4}, kDarts, kDartsEval, DartsConfig{48, 14, /*imagenet=*/true}}) {
-      const std::unique_ptr<Model> model = MakeDartsModel(*genotype, config, cell.classes);
-      EXPECT_EQ(model->params(), CountDarts(*genotype, config, cell)->params);
-      PlainOperators plain(FillAll(*model), BatchNormUse::kRunning);
-      const at::Tensor output = model->Forward(plain, at::ones({1, 3, 64, 64}, at::kDouble));
-      EXPECT_EQ(output.sizes(), at::IntArrayRef({1, cell.classes}));
-    }
-  }
-}
-
 // The records of DARTS are of several settings: "C50_L20".
 absl::StatusOr<std::unique_ptr<Model>> BuildDarts(const std::string& architecture, const std::string& setting,
                                                   int classes) {
