@@ -60,7 +60,7 @@ class ImportImages final : public Command {
       const auto same = [&](const Cell& other) { return other.height == cell.height && other.width == cell.width; };
       if (std::none_of(cells.begin(), cells.end(), same)) cells.push_back(cell);
     }
-    if (from_.empty() && !task->shipped) {
+    if (from_.empty() && !task->shipped && task->format != DataSetFormat::kNone) {
       return absl::InvalidArgumentError(
           absl::StrCat("the images of ", task->name, " do not come with zcbench: give --from DIR"));
     }

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <thread>
 
 #include "absl/strings/numbers.h"
@@ -30,47 +32,76 @@ uint64_t MachineMemory() {
   return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE));
 }
 
-// (pixel / 255 - mean) / standard deviation, in float64 and rounded once: one value for each byte and channel.
-Batch Normalise(const ProbeBatch& batch) {
-  Batch result;
-  result.images = at::empty({batch.images, 3, batch.height, batch.width}, at::kFloat);
-  float* out = result.images.data_ptr<float>();
+// (byte / 255 - mean) / standard deviation, in float64 and rounded once: one value for each byte and channel, [images,
+// channels, height, width] float32.
+at::Tensor Normalised(std::string_view bytes, const ProbeBatch& batch, int channels, const std::array<float, 3>& mean,
+                      const std::array<float, 3>& standard_deviation) {
+  at::Tensor result = at::empty({batch.images, channels, batch.height, batch.width}, at::kFloat);
+  float* out = result.data_ptr<float>();
   const size_t plane = static_cast<size_t>(batch.height) * static_cast<size_t>(batch.width);
-  const auto* pixels = reinterpret_cast<const uint8_t*>(batch.pixels.data());
-  for (size_t channel = 0; channel < 3; ++channel) {
+  for (size_t colour = 0; colour < 3; ++colour) {
     float values[256];
     for (int byte = 0; byte < 256; ++byte) {
-      values[byte] = static_cast<float>((byte / 255.0 - static_cast<double>(batch.mean[channel])) /
-                                        static_cast<double>(batch.standard_deviation[channel]));
+      values[byte] = static_cast<float>((byte / 255.0 - static_cast<double>(mean[colour])) /
+                                        static_cast<double>(standard_deviation[colour]));
     }
     for (size_t n = 0; n < static_cast<size_t>(batch.images); ++n) {
-      const size_t first = (n * 3 + channel) * plane;
-      for (size_t i = first; i < first + plane; ++i) out[i] = values[pixels[i]];
+      for (size_t channel = colour; channel < static_cast<size_t>(channels); channel += 3) {
+        const size_t first = (n * static_cast<size_t>(channels) + channel) * plane;
+        for (size_t i = first; i < first + plane; ++i) out[i] = values[static_cast<uint8_t>(bytes[i])];
+      }
     }
   }
-  const std::vector<int64_t> labels(batch.labels.begin(), batch.labels.end());
-  result.labels = at::tensor(labels, at::kLong);
   return result;
 }
 
-absl::Status CheckBatch(const ProbeBatch& batch, const Cell& cell) {
-  if (batch.height != cell.height || batch.width != cell.width || batch.images != cell.images) {
-    return absl::InvalidArgumentError(absl::StrCat("the probe batch has ", batch.images, " images of ", batch.height,
-                                                   " x ", batch.width, ", the cell takes ", cell.images, " of ",
-                                                   cell.height, " x ", cell.width));
+// The tensors of a batch that CheckProbeBatchFits has accepted.
+Batch ToTensors(const ProbeBatch& batch) {
+  Batch result;
+  result.images = Normalised(batch.pixels, batch, batch.channels, batch.mean, batch.standard_deviation);
+  result.labels = at::zeros({batch.images}, at::kLong);
+  switch (batch.target) {
+    case TargetKind::kClass:
+      std::copy(batch.labels.begin(), batch.labels.end(), result.labels.data_ptr<int64_t>());
+      break;
+    case TargetKind::kProbabilities:
+    case TargetKind::kNumbers:
+      result.targets = at::empty({batch.images, batch.classes}, at::kFloat);
+      std::copy(batch.values.begin(), batch.values.end(), result.targets.data_ptr<float>());
+      if (batch.target == TargetKind::kProbabilities) result.labels = result.targets.argmax(1);
+      break;
+    case TargetKind::kClassMap:
+      result.targets = at::empty({batch.images, batch.height, batch.width}, at::kLong);
+      std::transform(batch.target_pixels.begin(), batch.target_pixels.end(), result.targets.data_ptr<int64_t>(),
+                     [](char c) { return static_cast<uint8_t>(c); });
+      break;
+    case TargetKind::kImage:
+      result.targets =
+          Normalised(batch.target_pixels, batch, batch.classes, batch.target_mean, batch.target_standard_deviation);
+      break;
   }
-  for (const int32_t label : batch.labels) {
-    if (label >= cell.classes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the probe batch has label ", label, ", the task has ", cell.classes, " classes"));
-    }
-  }
-  return absl::OkStatus();
+  return result;
 }
 
-// For proxies that read no image a pass still needs the images' shape, so it gets zeros.
+// For proxies that read no image a pass still needs a batch of the cell's shape, so it gets zeros.
 Batch Blank(const Cell& cell) {
-  return {at::zeros({cell.images, cell.channels, cell.height, cell.width}), at::zeros({cell.images}, at::kLong)};
+  Batch blank{.images = at::zeros({cell.images, cell.channels, cell.height, cell.width}),
+              .labels = at::zeros({cell.images}, at::kLong)};
+  switch (TargetOf(cell.kind)) {
+    case TargetKind::kClass:
+      break;
+    case TargetKind::kProbabilities:
+    case TargetKind::kNumbers:
+      blank.targets = at::zeros({cell.images, cell.classes});
+      break;
+    case TargetKind::kClassMap:
+      blank.targets = at::zeros({cell.images, cell.height, cell.width}, at::kLong);
+      break;
+    case TargetKind::kImage:
+      blank.targets = at::zeros({cell.images, cell.classes, cell.height, cell.width});
+      break;
+  }
+  return blank;
 }
 
 ScoreOutcome OutcomeOf(Outcome outcome) {
@@ -197,7 +228,7 @@ absl::StatusOr<std::vector<ScoredProxy>> Engine::Score(const ScoringRequest& req
     }
   }
   ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, BuildModel(request.architecture, request.cell));
-  if (batch != nullptr) ZCB_RETURN_IF_ERROR(CheckBatch(*batch, request.cell));
+  if (batch != nullptr) ZCB_RETURN_IF_ERROR(CheckProbeBatchFits(*batch, request.cell));
   if (takes_parts && model->couples_samples() && request.cell.images < 32 && !warned_of_small_parts_) {
     warned_of_small_parts_ = true;
     Log(LogLevel::kWarning,
@@ -206,7 +237,7 @@ absl::StatusOr<std::vector<ScoredProxy>> Engine::Score(const ScoringRequest& req
         {{"images", absl::StrCat(request.cell.images)}, {"micro_batches", "8"}});
   }
   const CounterSource weights(request.seed);
-  const PassInput input{*model, weights,        batch == nullptr ? Blank(request.cell) : Normalise(*batch),
+  const PassInput input{*model, weights,        batch == nullptr ? Blank(request.cell) : ToTensors(*batch),
                         {},     device_->dtype, device_->device};
   ZCB_ASSIGN_OR_RETURN(std::vector<ProxyScore> scores, Evaluate(input, proxies));
   std::vector<ScoredProxy> result;

@@ -18,9 +18,9 @@
 #include "base/status_macros.h"
 #include "nas/data/data_set.h"
 #include "nas/data/make_probe_batch.h"
+#include "nas/data/noise.h"
 #include "nas/data/shipped.h"
 #include "nas/proxy_text.h"
-#include "nas/random.h"
 #include "nas/space.h"
 #include "nas/task.h"
 #include "worker/scorer/engine.h"
@@ -48,26 +48,6 @@ struct ScoreArguments {
   std::string format = "table";
 };
 
-// Uniform bytes, labels n mod classes: for checking a build, never silently in place of images.
-ProbeBatch NoiseBatch(const Task& task, const Cell& cell, uint64_t seed) {
-  ProbeBatch batch;
-  batch.task = task.name;
-  batch.seed = seed;
-  batch.images = cell.images;
-  batch.height = cell.height;
-  batch.width = cell.width;
-  batch.mean = task.mean;
-  batch.standard_deviation = task.standard_deviation;
-  batch.source = std::string(64, '0');
-  const size_t pixels =
-      static_cast<size_t>(cell.images) * 3 * static_cast<size_t>(cell.height) * static_cast<size_t>(cell.width);
-  const CounterStream stream(seed, "noise/" + task.name);
-  batch.pixels.resize(pixels);
-  for (size_t i = 0; i < pixels; ++i) batch.pixels[i] = static_cast<char>(stream.Word(i) >> 24);
-  for (int n = 0; n < cell.images; ++n) batch.labels.push_back(n % cell.classes);
-  return batch;
-}
-
 absl::StatusOr<ProbeBatch> GetProbeBatch(const ScoreArguments& arguments, const Task& task, const Cell& cell) {
   if (!arguments.probe_batch_file.empty()) {
     ZCB_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(arguments.probe_batch_file));
@@ -75,7 +55,7 @@ absl::StatusOr<ProbeBatch> GetProbeBatch(const ScoreArguments& arguments, const 
     if (!batch.ok()) return Annotate(batch.status(), arguments.probe_batch_file);
     return batch;
   }
-  if (arguments.input == "noise") return NoiseBatch(task, cell, arguments.seed);
+  if (arguments.input == kNoise) return MakeNoise(cell, arguments.seed);
   std::unique_ptr<DataSet> data;
   if (!arguments.images_folder.empty()) {
     // The task's own files, or any folder of JPEGs; what is neither is a damaged data set.
@@ -278,9 +258,10 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   auto* images = score->add_option("--images", arguments.images_folder,
                                    "the task's data set, or any folder of JPEG files (the shipped photos need none)");
-  auto* file = score->add_option("--probe-batch", arguments.probe_batch_file, "a probe batch file")->excludes(images);
-  score->add_option("--input", arguments.input, "noise: generated images instead of real ones")
-      ->check(CLI::IsMember({"noise"}))
+  auto* file = score->add_option("--probe-batch", arguments.probe_batch_file, "a probe batch file, made by any program")
+                   ->excludes(images);
+  score->add_option("--input", arguments.input, "noise: N(0, 1) images and random targets instead of real ones")
+      ->check(CLI::IsMember({kNoise}))
       ->excludes(images)
       ->excludes(file);
   score->add_option("--batch", arguments.batch, "images of the probe batch; 0 = the task's own number")
@@ -297,6 +278,7 @@ int Main(int argc, char** argv) {
       "  zcbench-scorer score --space nasbench201 --task photos 3_33_133\n"
       "  zcbench-scorer score --space nasbench201 --task cifar10 --images cifar-10-batches-bin --proxies synflow,nwot "
       "'#0' '#1'\n"
+      "  zcbench-scorer score --space nasbench201 --task cifar100 --input noise --proxies zico '#9930'\n"
       "  zcbench-scorer score --space autoformer_tiny --task photos --dtype float64 --format json "
       "13-192-3333333333433-1101002212121");
 
