@@ -2,16 +2,19 @@
 #ifndef ZCBENCH_WORKER_PROXIES_INPUT_JACOBIAN_H_
 #define ZCBENCH_WORKER_PROXIES_INPUT_JACOBIAN_H_
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "worker/proxies/proxy.h"
 
 namespace zcbench {
 
-// Collects J[n] = d(sum of all logits)/dx[n] of the pass `input_ones`.
+// Collects J[n] = d(sum of all logits)/dx[n] of the pass `input_ones` or `eval_ones`.
 class InputJacobian : public Proxy {
  public:
-  std::vector<Observation> Observes() const override { return {{{"input_ones"}, kInputGradients}}; }
+  explicit InputJacobian(std::string pass) : pass_(std::move(pass)) {}
+  std::vector<Observation> Observes() const override { return {{{pass_}, kInputGradients}}; }
   void OnInputGradient(const PassRun& run, int64_t first, const at::Tensor& gradient) override;
 
  protected:
@@ -22,6 +25,7 @@ class InputJacobian : public Proxy {
   at::Tensor labels_;  // [N] int64
 
  private:
+  std::string pass_;
   std::vector<at::Tensor> rows_;  // [n, 3 H W]
 };
 

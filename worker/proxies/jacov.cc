@@ -7,6 +7,8 @@
 // backward to the images. Differs: correlations and a symmetric eigen-solver in float64; the authors' general solver in
 // float32 differs by about 1e-6. Where batch normalisation stands
 //          directly before the pooling the gradient is exactly zero and the score is rounding noise.
+//
+// jacov_eval_bn: the same with batch normalisation by running statistics, which is well defined there too.
 #include <limits>
 
 #include "worker/proxies/input_jacobian.h"
@@ -16,6 +18,7 @@ namespace {
 
 class Jacov final : public InputJacobian {
  public:
+  using InputJacobian::InputJacobian;
   absl::StatusOr<double> Score(const ModelView&) override {
     const at::Tensor correlation = Correlation();
     if (!at::isfinite(correlation).all().item<bool>()) return std::numeric_limits<double>::quiet_NaN();
@@ -24,16 +27,33 @@ class Jacov final : public InputJacobian {
   }
 };
 
+constexpr char kPaper[] = "Mellor et al., \"Neural Architecture Search without Training\", arXiv:2006.04647v1";
+
 }  // namespace
 
 ZCB_REGISTER(proxy, ProxyDefinition, jacov) {
   registry.Add({.name = "jacov",
                 .summary = "spectrum of the correlation of the image gradients",
-                .paper = "Mellor et al., \"Neural Architecture Search without Training\", arXiv:2006.04647v1",
+                .paper = kPaper,
                 .reads = kWeights | kImages,
                 .passes = {"input_ones"},
                 .tolerance = 1e-4,
-                .create = Create<Jacov>});
+                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> {
+                  return std::make_unique<Jacov>("input_ones");
+                }});
+  registry.Add({.name = "jacov_eval_bn",
+                .summary = "jacov with batch normalisation by running statistics",
+                .paper = kPaper,
+                .reads = kWeights | kImages,
+                .passes = {"eval_ones"},
+                .variant = true,
+                .tolerance = 1e-4,
+                .create = [](const ProxyOptions&) -> absl::StatusOr<std::unique_ptr<Proxy>> {
+                  return std::make_unique<Jacov>("eval_ones");
+                },
+                .undefined_for = [](const Model& model) -> std::string {
+                  return model.couples_samples() ? "" : "the model has no batch normalisation: this is `jacov`";
+                }});
 }
 
 }  // namespace zcbench
