@@ -74,15 +74,21 @@ absl::StatusOr<std::vector<ProxyScore>> EvaluateOrThrow(const PassInput& asked, 
   for (size_t i = 0; i < proxies.size(); ++i) {
     if (observers[i] == nullptr) continue;
     const auto start = std::chrono::steady_clock::now();
-    ZCB_ASSIGN_OR_RETURN(const double score,
-                         observers[i]->Score(ModelView{input.model, weights.empty() ? nullptr : &weights}));
+    const absl::StatusOr<double> score =
+        observers[i]->Score(ModelView{input.model, weights.empty() ? nullptr : &weights});
     observers[i].reset();
     scores[i].seconds += SecondsSince(start);
-    if (std::isfinite(score)) {
-      scores[i].score = score;
+    if (absl::IsFailedPrecondition(score.status())) {
+      scores[i].outcome = Outcome::kUndefined;
+      scores[i].reason = std::string(score.status().message());
+      continue;
+    }
+    if (!score.ok()) return score.status();
+    if (std::isfinite(*score)) {
+      scores[i].score = *score;
     } else {
       scores[i].outcome = Outcome::kNotFinite;
-      scores[i].reason = std::isnan(score) ? "NaN" : (score > 0 ? "infinity" : "-infinity");
+      scores[i].reason = std::isnan(*score) ? "NaN" : (*score > 0 ? "infinity" : "-infinity");
     }
   }
   return scores;

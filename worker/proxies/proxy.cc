@@ -9,14 +9,38 @@
 namespace zcbench {
 
 absl::StatusOr<int> ProxyOptions::Integer(const std::string& name, int low, int high) const {
-  const auto it = values_.find(name);
-  ZCB_CHECK(it != values_.end());
+  const std::string& text = Text(name);
   int value = 0;
-  if (!absl::SimpleAtoi(it->second, &value) || value < low || value > high) {
+  if (!absl::SimpleAtoi(text, &value) || value < low || value > high) {
     return absl::InvalidArgumentError(
-        absl::StrCat("option ", name, "=", it->second, " is not a whole number from ", low, " to ", high));
+        absl::StrCat("option ", name, "=", text, " is not a whole number from ", low, " to ", high));
   }
   return value;
+}
+
+absl::StatusOr<double> ProxyOptions::Number(const std::string& name, double low, double high) const {
+  const std::string& text = Text(name);
+  double value = 0;
+  if (!absl::SimpleAtod(text, &value) || !(value >= low && value <= high)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option ", name, "=", text, " is not a number from ", low, " to ", high));
+  }
+  if (absl::StrCat(value) != text) {
+    return absl::InvalidArgumentError(absl::StrCat("option ", name, "=", text, ": write ", value));
+  }
+  return value;
+}
+
+absl::StatusOr<bool> ProxyOptions::Flag(const std::string& name) const {
+  const std::string& text = Text(name);
+  if (text == "true" || text == "false") return text == "true";
+  return absl::InvalidArgumentError(absl::StrCat("option ", name, "=", text, " is neither true nor false"));
+}
+
+const std::string& ProxyOptions::Text(const std::string& name) const {
+  const auto it = values_.find(name);
+  ZCB_CHECK(it != values_.end());
+  return it->second;
 }
 
 absl::StatusOr<ProxyText> CanonicalProxy(const ProxyText& text) {

@@ -34,7 +34,8 @@ struct Observation {
 class Proxy : public Observer {
  public:
   virtual std::vector<Observation> Observes() const { return {}; }
-  // A number that is not finite is recorded as such. Errors: INVALID_ARGUMENT only.
+  // A number that is not finite is recorded as such. FAILED_PRECONDITION: the proxy is not defined for what it saw, and
+  // why, which is an outcome. Other errors: INVALID_ARGUMENT only.
   virtual absl::StatusOr<double> Score(const ModelView& view) = 0;
 };
 
@@ -44,6 +45,10 @@ class ProxyOptions {
   explicit ProxyOptions(std::map<std::string, std::string> values) : values_(std::move(values)) {}
   // INVALID_ARGUMENT names the option: not a whole number, or outside [low, high].
   absl::StatusOr<int> Integer(const std::string& name, int low, int high) const;
+  // Likewise. A number has one spelling (0.1, not .10), since the text is part of a score's key.
+  absl::StatusOr<double> Number(const std::string& name, double low, double high) const;
+  absl::StatusOr<bool> Flag(const std::string& name) const;  // true or false
+  const std::string& Text(const std::string& name) const;
 
  private:
   std::map<std::string, std::string> values_;
