@@ -23,10 +23,11 @@ namespace {
 
 constexpr int kPage = 8192;                   // rows: below 256 KiB on the wire
 constexpr size_t kDictionaryBytes = 128'000;  // of text in one piece
-constexpr size_t kMaxCorrelated = 64;         // proxies
-constexpr size_t kMaxCells = 50'000'000;      // numbers held for one Correlate
-constexpr double kResampledValues = 5e7;      // of all bootstraps of one Correlate
+constexpr size_t kMaxVariables = 64;
+constexpr size_t kMaxCells = 50'000'000;  // of all variables
+constexpr double kResampledValues = 5e7;  // of all bootstraps of one Correlate
 constexpr char kBaseline[] = "params";
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<int64_t> VersionNumbers(const std::string& version) {
   std::vector<int64_t> numbers;
@@ -89,13 +90,6 @@ absl::Status VisitColumn(Store& store, SeriesId series, Visit visit) {
     after = rows.back().architecture;
   }
 }
-
-// One side of a correlation: a number for each architecture, NaN where there is none.
-struct Variable {
-  std::string name;
-  std::vector<double> values{};
-  uint32_t seeds = 1;
-};
 
 // The accuracy that `against` names. FAILED_PRECONDITION: there are several and none is named.
 absl::StatusOr<AccuracyInfo> FindAccuracy(Store& store, const std::string& space, const std::string& task,
@@ -302,25 +296,15 @@ absl::StatusOr<bool> ScoreStream::Next(v1::StreamScoresResponse& response) {
   return false;
 }
 
-absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& scheduler,
-                                                const v1::CorrelateRequest& request) {
-  ZCB_RETURN_IF_ERROR(CheckText("against", request.against(), 500, true));
-  if (!request.against().empty() && request.against() != "accuracy" && request.against().rfind("accuracy:", 0) != 0) {
-    return BadField("against", absl::StrCat("`", request.against(),
-                                            "` is neither empty nor `accuracy` nor "
-                                            "`accuracy:SOURCE/METRIC`"));
-  }
-  ZCB_ASSIGN_OR_RETURN(const ColumnSelection selection,
-                       SelectColumns(store, scheduler, request.filter(), /*baseline=*/true));
+absl::StatusOr<VariableTable> ReadVariables(Store& store, const ColumnSelection& selection) {
   if (selection.series.empty()) return absl::NotFoundError("filter: no scores fit it");
-  const std::string space = selection.series[0].key.space;
-  const std::string task = selection.series[0].key.task;
+  VariableTable table{.space = selection.series[0].key.space, .task = selection.series[0].key.task};
   std::map<std::string, std::vector<const SeriesInfo*>> proxies;
   for (const SeriesInfo& series : selection.series) {
-    if (series.key.space != space || series.key.task != task) {
-      return absl::FailedPreconditionError(absl::StrCat("filter: scores of several spaces or tasks fit it (", space,
-                                                        " on ", task, ", ", series.key.space, " on ", series.key.task,
-                                                        "); choose one space and one task"));
+    if (series.key.space != table.space || series.key.task != table.task) {
+      return absl::FailedPreconditionError(absl::StrCat("filter: scores of several spaces or tasks fit it (",
+                                                        table.space, " on ", table.task, ", ", series.key.space, " on ",
+                                                        series.key.task, "); choose one space and one task"));
     }
     std::vector<const SeriesInfo*>& columns = proxies[series.key.proxy];
     for (const SeriesInfo* other : columns) {
@@ -331,22 +315,20 @@ absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& schedul
     }
     columns.push_back(&series);
   }
-  if (proxies.size() > kMaxCorrelated) {
-    return BadField("filter.proxies", absl::StrCat(proxies.size(), " proxies fit it; choose at most ", kMaxCorrelated));
+  if (proxies.size() > kMaxVariables) {
+    return BadField("filter.proxies", absl::StrCat(proxies.size(), " proxies fit it; choose at most ", kMaxVariables));
   }
 
   // Architectures get a number as they come.
-  std::unordered_map<int64_t, size_t> numbers;
   size_t cells = 0;
-  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-  std::vector<Variable> variables;
   for (const auto& [name, columns] : proxies) {
     Variable variable{.name = name, .seeds = static_cast<uint32_t>(columns.size())};
     std::vector<uint32_t> finite;
     for (const SeriesInfo* series : columns) {
       ZCB_RETURN_IF_ERROR(VisitColumn(store, series->id, [&](const ScoreRow& row) {
         if (row.outcome != Outcome::kOk || !selection.Has(row.architecture)) return;
-        const size_t number = numbers.try_emplace(static_cast<int64_t>(row.architecture), numbers.size()).first->second;
+        const size_t number =
+            table.numbers.try_emplace(static_cast<int64_t>(row.architecture), table.numbers.size()).first->second;
         if (variable.values.size() <= number) {
           variable.values.resize(number + 1, 0);
           finite.resize(number + 1, 0);
@@ -361,13 +343,29 @@ absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& schedul
     }
     cells += variable.values.size();
     if (cells > kMaxCells) return BadField("filter", "more than 50,000,000 scores fit it; choose fewer proxies");
-    variables.push_back(std::move(variable));
+    table.variables.push_back(std::move(variable));
   }
+  for (Variable& variable : table.variables) variable.values.resize(table.numbers.size(), kNone);
+  return table;
+}
+
+absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& scheduler,
+                                                const v1::CorrelateRequest& request) {
+  ZCB_RETURN_IF_ERROR(CheckText("against", request.against(), 500, true));
+  if (!request.against().empty() && request.against() != "accuracy" && request.against().rfind("accuracy:", 0) != 0) {
+    return BadField("against", absl::StrCat("`", request.against(),
+                                            "` is neither empty nor `accuracy` nor "
+                                            "`accuracy:SOURCE/METRIC`"));
+  }
+  ZCB_ASSIGN_OR_RETURN(const ColumnSelection selection,
+                       SelectColumns(store, scheduler, request.filter(), /*baseline=*/true));
+  ZCB_ASSIGN_OR_RETURN(VariableTable table, ReadVariables(store, selection));
+  std::vector<Variable>& variables = table.variables;
   std::stable_partition(variables.begin(), variables.end(), [](const Variable& v) { return v.name == kBaseline; });
 
   std::optional<Variable> truth;
   if (!request.against().empty()) {
-    ZCB_ASSIGN_OR_RETURN(const AccuracyInfo info, FindAccuracy(store, space, task, request.against()));
+    ZCB_ASSIGN_OR_RETURN(const AccuracyInfo info, FindAccuracy(store, table.space, table.task, request.against()));
     truth = Variable{.name = absl::StrCat("accuracy:", info.key.source, "/", info.key.metric)};
     ArchitectureId after{};
     while (true) {
@@ -379,17 +377,16 @@ absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& schedul
       ZCB_RETURN_IF_ERROR(read);
       for (const AccuracyRow& row : rows) {
         // An architecture without any score is nobody's pair.
-        const auto number = numbers.find(static_cast<int64_t>(row.architecture));
-        if (number == numbers.end()) continue;
-        truth->values.resize(numbers.size(), kNone);
+        const auto number = table.numbers.find(static_cast<int64_t>(row.architecture));
+        if (number == table.numbers.end()) continue;
+        truth->values.resize(table.numbers.size(), kNone);
         truth->values[number->second] = row.value;
       }
       if (rows.size() < static_cast<size_t>(kPage)) break;
       after = rows.back().architecture;
     }
-    truth->values.resize(numbers.size(), kNone);
+    truth->values.resize(table.numbers.size(), kNone);
   }
-  for (Variable& variable : variables) variable.values.resize(numbers.size(), kNone);
 
   std::vector<std::pair<const Variable*, const Variable*>> pairs;
   for (size_t i = 0; i < variables.size(); ++i) {
@@ -400,8 +397,9 @@ absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& schedul
     for (size_t j = i + 1; j < variables.size(); ++j) pairs.emplace_back(&variables[i], &variables[j]);
   }
   IntervalOptions interval;
-  interval.resamples = static_cast<int>(std::clamp(
-      kResampledValues / (static_cast<double>(pairs.size()) * static_cast<double>(numbers.size())), 200.0, 1000.0));
+  interval.resamples = static_cast<int>(
+      std::clamp(kResampledValues / (static_cast<double>(pairs.size()) * static_cast<double>(table.numbers.size())),
+                 200.0, 1000.0));
   v1::CorrelateResponse response;
   for (const auto& [a, b] : pairs) {
     std::vector<double> x;

@@ -2,7 +2,10 @@
 #ifndef ZCBENCH_SERVER_COLUMNS_H_
 #define ZCBENCH_SERVER_COLUMNS_H_
 
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,6 +33,25 @@ absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, con
 // names none. `baseline`: params too, whether it is named or not.
 absl::StatusOr<ColumnSelection> SelectColumns(Store& store, Scheduler& scheduler, const v1::ScoreFilter& filter,
                                               bool baseline = false);
+
+// A number for each architecture of a table, NaN where there is none.
+struct Variable {
+  std::string name;
+  std::vector<double> values{};
+  uint32_t seeds = 1;
+};
+
+// Scores of one space and task, architecture by architecture.
+struct VariableTable {
+  std::string space;
+  std::string task;
+  std::vector<Variable> variables{};              // a proxy each, by name: the mean over its seeds
+  std::unordered_map<int64_t, size_t> numbers{};  // of an architecture's id: its place in the values
+};
+
+// An architecture without a finite score for every seed of a proxy has no number there. NOT_FOUND: nothing was
+// selected. FAILED_PRECONDITION: several spaces, tasks or probe batches of one seed. INVALID_ARGUMENT: it is too much.
+absl::StatusOr<VariableTable> ReadVariables(Store& store, const ColumnSelection& selection);
 
 // Rank correlations as CorrelateRequest says.
 absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& scheduler,

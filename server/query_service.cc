@@ -11,6 +11,7 @@
 #include "server/columns.h"
 #include "server/convert.h"
 #include "server/handle.h"
+#include "server/layer_profile.h"
 
 namespace zcbench {
 namespace {
@@ -127,6 +128,15 @@ grpc::ServerUnaryReactor* QueryService::Correlate(grpc::CallbackServerContext* c
                                                   v1::CorrelateResponse* response) {
   return Handle(executor_, context, "Correlate", [=, this]() -> absl::Status {
     ZCB_ASSIGN_OR_RETURN(*response, zcbench::Correlate(store_, scheduler_, *request));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* QueryService::ProfileLayers(grpc::CallbackServerContext* context,
+                                                      const v1::ProfileLayersRequest* request,
+                                                      v1::ProfileLayersResponse* response) {
+  return Handle(executor_, context, "ProfileLayers", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, zcbench::ProfileLayers(store_, scheduler_, *request));
     return absl::OkStatus();
   });
 }

@@ -26,6 +26,8 @@ class QueryService final : public v1::QueryService::CallbackService {
                                        v1::ListSeriesResponse* response) override;
   grpc::ServerUnaryReactor* Correlate(grpc::CallbackServerContext* context, const v1::CorrelateRequest* request,
                                       v1::CorrelateResponse* response) override;
+  grpc::ServerUnaryReactor* ProfileLayers(grpc::CallbackServerContext* context, const v1::ProfileLayersRequest* request,
+                                          v1::ProfileLayersResponse* response) override;
   grpc::ServerUnaryReactor* ImportAccuracies(grpc::CallbackServerContext* context,
                                              const v1::ImportAccuraciesRequest* request,
                                              v1::ImportAccuraciesResponse* response) override;

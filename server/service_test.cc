@@ -523,6 +523,72 @@ TEST_F(ServiceTest, CorrelationsHaveTheBaselineAndTheTruth) {
               Fails(grpc::StatusCode::INVALID_ARGUMENT, "against"));
 }
 
+TEST_F(ServiceTest, LayersAreProfiledOverNetworks) {
+  v1::OpenSessionRequest worker = Worker("w");
+  for (const char* name : {"layer_log_inverse_sigma", "layer_log_sigma"}) {
+    v1::ProxyInfo& info = *worker.add_proxies();
+    info.set_name(name);
+    info.set_version("1.1");
+    info.set_variant(true);
+    info.set_reads_weights(true);
+    info.set_tolerance(1e-6);
+    (*info.mutable_options())["bin"] = "0";
+  }
+  const std::string session = Open(worker);
+  v1::ProfileLayersRequest request;
+  request.mutable_filter()->set_space("nasbench201");
+  EXPECT_THAT(Status(query_, &v1::QueryService::Stub::ProfileLayers, request),
+              Fails(grpc::StatusCode::NOT_FOUND, "no scores"));
+  v1::CreateJobRequest create;
+  create.mutable_spec()->set_space("nasbench201");
+  create.mutable_spec()->set_task("photos");
+  create.mutable_spec()->add_seeds(0);
+  create.mutable_spec()->add_seeds(1);
+  create.mutable_spec()->mutable_indexed()->set_count(4);
+  create.mutable_spec()->set_layer_statistics(true);
+  request.mutable_filter()->set_job(Must(jobs_, &v1::JobService::Stub::CreateJob, create).job().id());
+  // A spike in the bins 3 and 4; no network in bin 0; bin 7 has one network, since another lacks it for a seed.
+  Work(session, worker, [](const std::string& text, int i, uint64_t seed) -> double {
+    const size_t option = text.find("bin=");
+    const int bin = option == std::string::npos ? 0 : std::stoi(text.substr(option + 4));
+    if (bin == 0 || (bin == 7 && i > 0 && (i > 1 || seed == 1))) return std::numeric_limits<double>::quiet_NaN();
+    if (text.find("inverse") == std::string::npos) return bin == 10 ? 9 : 1;
+    return (bin == 3 || bin == 4 ? 6 : bin % 2) + i + (seed == 0 ? 0.25 : -0.25);
+  });
+  // Others of the same space change nothing.
+  Create(9, {"layer_log_sigma(bin=5)"});
+  Work(session, worker, [](const std::string&, int, uint64_t) { return 1000; });
+
+  const auto response = Must(query_, &v1::QueryService::Stub::ProfileLayers, request);
+  ASSERT_EQ(response.profiles_size(), 2);
+  const v1::LayerProfile& inverse = response.profiles(0);
+  EXPECT_EQ(inverse.statistic(), v1::LAYER_STATISTIC_LOG_INVERSE_SIGMA);
+  EXPECT_EQ(inverse.window(), "p30-p40");
+  ASSERT_EQ(inverse.bins_size(), 11);
+  EXPECT_EQ(inverse.bins(0).networks(), 0u);
+  EXPECT_FALSE(inverse.bins(0).has_mean());
+  EXPECT_EQ(inverse.bins(3).networks(), 4u);
+  EXPECT_DOUBLE_EQ(inverse.bins(3).mean(), 7.5);
+  EXPECT_DOUBLE_EQ(inverse.bins(3).deviation(), std::sqrt(5.0 / 3));
+  EXPECT_EQ(inverse.bins(7).networks(), 1u);
+  EXPECT_DOUBLE_EQ(inverse.bins(7).mean(), 1);
+  EXPECT_FALSE(inverse.bins(7).has_deviation());
+  for (const v1::LayerProfileBin& bin : inverse.bins()) {
+    EXPECT_EQ(bin.in_window(), bin.bin() == 3 || bin.bin() == 4) << bin.bin();
+  }
+  EXPECT_EQ(response.profiles(1).statistic(), v1::LAYER_STATISTIC_LOG_SIGMA);
+  EXPECT_EQ(response.profiles(1).window(), "p100-p100");
+  EXPECT_DOUBLE_EQ(response.profiles(1).bins(5).mean(), 1);
+
+  request.mutable_filter()->add_proxies("zico");
+  EXPECT_THAT(Status(query_, &v1::QueryService::Stub::ProfileLayers, request),
+              Fails(grpc::StatusCode::INVALID_ARGUMENT, "filter.proxies"));
+  request.mutable_filter()->clear_proxies();
+  request.mutable_filter()->set_job(Create(2, {"zico"}).id());
+  EXPECT_THAT(Status(query_, &v1::QueryService::Stub::ProfileLayers, request),
+              Fails(grpc::StatusCode::INVALID_ARGUMENT, "layer_log_inverse_sigma is not of job"));
+}
+
 TEST_F(ServiceTest, NumericsClassesAreNotMixed) {
   for (const std::string numerics : {"cpu-test", "cuda-test"}) {
     const v1::OpenSessionRequest worker = Worker("w-" + numerics, numerics);

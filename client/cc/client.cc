@@ -214,6 +214,15 @@ absl::StatusOr<std::vector<pb::Correlation>> Client::Correlate(const pb::ScoreFi
   return correlations;
 }
 
+absl::StatusOr<std::vector<pb::LayerProfile>> Client::ProfileLayers(const pb::ScoreFilter& filter) {
+  pb::ProfileLayersRequest request;
+  *request.mutable_filter() = filter;
+  ZCB_ASSIGN_OR_RETURN(auto response, Call(*queries_, &pb::QueryService::Stub::ProfileLayers, request));
+  std::vector<pb::LayerProfile> profiles;
+  Append(*response.mutable_profiles(), profiles);
+  return profiles;
+}
+
 absl::StatusOr<pb::ImportAccuraciesResponse> Client::ImportAccuracies(const pb::ImportAccuraciesRequest& request) {
   return Call(*queries_, &pb::QueryService::Stub::ImportAccuracies, request);
 }

@@ -50,6 +50,7 @@ class Client {
                             const std::function<absl::Status(const pb::StreamScoresResponse&)>& receive);
   absl::StatusOr<std::vector<pb::Series>> ListSeries(const pb::ScoreFilter& filter = {});
   absl::StatusOr<std::vector<pb::Correlation>> Correlate(const pb::ScoreFilter& filter, const std::string& against);
+  absl::StatusOr<std::vector<pb::LayerProfile>> ProfileLayers(const pb::ScoreFilter& filter);
   absl::StatusOr<pb::ImportAccuraciesResponse> ImportAccuracies(const pb::ImportAccuraciesRequest& request);
   absl::StatusOr<pb::DescribeResponse> Describe();
 

@@ -106,8 +106,8 @@ std::vector<nlohmann::json> Rows(const std::string& text) {
 // ---- Usage.
 
 TEST_F(CliTest, EveryCommandHasHelpWithExamples) {
-  for (const char* command : {"up", "down", "submit", "watch", "scores", "correlate", "failures", "cancel", "list",
-                              "import", "import images", "import accuracies", "workers", "drain"}) {
+  for (const char* command : {"up", "down", "submit", "watch", "scores", "correlate", "layers", "failures", "cancel",
+                              "list", "import", "import images", "import accuracies", "workers", "drain"}) {
     std::vector<std::string> arguments = Words(command);
     arguments.push_back("--help");
     const Output output = RunWithoutServer(arguments);
@@ -663,6 +663,110 @@ TEST_F(CorrelateTest, CsvAndJsonListEveryPair) {
   ASSERT_THAT(rows, SizeIs(3));
   EXPECT_EQ(rows[0]["spearman"], 0.875);
   EXPECT_TRUE(rows[2]["kendall"].is_null());
+}
+
+// ---- layers.
+
+class LayersTest : public CliTest {
+ protected:
+  void SetUp() override {
+    SetJob(pb::JOB_STATE_DONE, 24);
+    server_.profile_layers = [this](const pb::ProfileLayersRequest& request, pb::ProfileLayersResponse& response) {
+      filter_ = request.filter();
+      for (const pb::LayerStatistic statistic :
+           {pb::LAYER_STATISTIC_LOG_INVERSE_SIGMA, pb::LAYER_STATISTIC_LOG_SIGMA}) {
+        const uint32_t spike = statistic == pb::LAYER_STATISTIC_LOG_SIGMA ? 10 : 3;
+        pb::LayerProfile& profile = *response.add_profiles();
+        profile.set_statistic(statistic);
+        profile.set_window(spike == 3 ? "p30-p30" : "p100-p100");
+        for (uint32_t b = 0; b <= 10; ++b) {
+          pb::LayerProfileBin& bin = *profile.add_bins();
+          bin.set_bin(b);
+          if (b == 0) continue;
+          bin.set_networks(b == 1 ? 1 : 24);
+          bin.set_mean(b == spike ? 6.5 : 2);
+          if (b > 1) bin.set_deviation(0.25);
+          bin.set_in_window(b == spike);
+        }
+      }
+      return grpc::Status();
+    };
+  }
+
+  pb::ScoreFilter filter_;
+};
+
+TEST_F(LayersTest, IsATableWithTheProxyToAskFor) {
+  const Output output = Run({"layers", "nb201", "photos", "--svg", "layers.svg"});
+  EXPECT_EQ(output.code, 0) << output.err;
+  EXPECT_THAT(output.out,
+              StartsWith("bin  networks  log_inverse_sigma  log_inverse_sigma_sd  log_sigma  log_sigma_sd  in_window\n"
+                         "  0         0                  -                     -          -             -  no\n"
+                         "  1         1                  2                     -          2             -  no\n"
+                         "  2        24                  2                  0.25          2          0.25  no\n"
+                         "  3        24                6.5                  0.25          2          0.25  yes\n"));
+  EXPECT_THAT(output.out, testing::EndsWith("\n\nlswag(window=p30-p30)\n"));
+  EXPECT_THAT(output.err, AllOf(HasSubstr("job 3 done"), HasSubstr("wrote layers.svg")));
+  EXPECT_THAT(ReadFile(folder_.path() / "layers.svg"),
+              IsOkAndHolds(HasSubstr("nasbench201 on photos: lswag(window=p30-p30)")));
+  ASSERT_THAT(specs_, SizeIs(1));
+  EXPECT_TRUE(specs_[0].layer_statistics());
+  EXPECT_EQ(specs_[0].space(), "nasbench201");
+  EXPECT_THAT(specs_[0].proxies(), IsEmpty());
+  EXPECT_THAT(specs_[0].seeds(), ElementsAre(0));
+  EXPECT_EQ(specs_[0].sampled().count(), 1000u);
+  EXPECT_EQ(filter_.job(), 3);
+}
+
+TEST_F(LayersTest, AreForTheOtherStatisticAndForProgramsToo) {
+  const Output output = Run({"layers", "autoformer_small", "photos", "--count", "100", "--sample-seed", "7", "--seeds",
+                             "0..2", "--statistic", "sigma", "--numerics", "cpu", "--format", "json"});
+  const std::vector<nlohmann::json> rows = Rows(output.out);
+  ASSERT_THAT(rows, SizeIs(11));
+  EXPECT_EQ(rows[3]["log_inverse_sigma"], 6.5);
+  EXPECT_EQ(rows[3]["in_window"], false);
+  EXPECT_EQ(rows[10]["in_window"], true);
+  EXPECT_TRUE(rows[0]["log_sigma"].is_null());
+  EXPECT_THAT(output.err, HasSubstr("lswag(window=p100-p100)"));
+  EXPECT_EQ(specs_[0].sampled().count(), 100u);
+  EXPECT_EQ(specs_[0].sampled().sample_seed(), 7u);
+  EXPECT_THAT(specs_[0].seeds(), ElementsAre(0, 1, 2));
+  EXPECT_EQ(filter_.numerics(), "cpu");
+}
+
+TEST_F(LayersTest, FailuresAndEmptyProfilesAreSaid) {
+  SetJob(pb::JOB_STATE_DONE_WITH_FAILURES, 23, 1);
+  Output output = Run({"layers", "nasbench201", "photos"});
+  EXPECT_EQ(output.code, 1);
+  EXPECT_THAT(output.out, HasSubstr("lswag(window=p30-p30)"));
+  SetJob(pb::JOB_STATE_CANCELLED, 5);
+  output = Run({"layers", "nasbench201", "photos"});
+  EXPECT_EQ(output.code, 75);
+  EXPECT_THAT(output.out, IsEmpty());
+  SetJob(pb::JOB_STATE_DONE, 24);
+  server_.profile_layers = [](const pb::ProfileLayersRequest&, pb::ProfileLayersResponse& response) {
+    response.add_profiles()->set_statistic(pb::LAYER_STATISTIC_LOG_INVERSE_SIGMA);
+    response.add_profiles()->set_statistic(pb::LAYER_STATISTIC_LOG_SIGMA);
+    return grpc::Status();
+  };
+  output = Run({"layers", "nasbench201", "photos", "--svg", "none.svg"});
+  EXPECT_EQ(output.code, 1);
+  EXPECT_THAT(output.err, HasSubstr("there is no window"));
+  EXPECT_EQ(Run({"layers", "nasbench201", "photos", "--statistic", "mean"}).code, 2);
+  EXPECT_EQ(Run({"layers", "nasbench20", "photos"}).code, 2);
+}
+
+TEST_F(CliTest, SubmitAsksForLayerStatistics) {
+  SetJob(pb::JOB_STATE_RUNNING, 0);
+  const std::vector<std::string> submit = {"submit", "--space", "nb201", "--task",
+                                           "photos", "--count", "24",    "--layer-statistics"};
+  EXPECT_EQ(Run(submit).code, 0);
+  ASSERT_THAT(specs_, SizeIs(1));
+  EXPECT_TRUE(specs_[0].layer_statistics());
+  EXPECT_THAT(specs_[0].proxies(), IsEmpty());
+  std::vector<std::string> both = submit;
+  both.insert(both.end(), {"--proxies", "zico"});
+  EXPECT_EQ(Run(both).code, 2);
 }
 
 // ---- list.

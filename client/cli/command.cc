@@ -42,8 +42,8 @@ int ExitCode(const absl::Status& status) {
 
 std::vector<std::unique_ptr<Command>> MakeCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make : {MakeUp, MakeDown, MakeSubmit, MakeWatch, MakeScores, MakeCorrelate, MakeFailures, MakeCancel,
-                          MakeList, MakeImport, MakeWorkers, MakeDrain}) {
+  for (const auto make : {MakeUp, MakeDown, MakeSubmit, MakeWatch, MakeScores, MakeCorrelate, MakeLayers, MakeFailures,
+                          MakeCancel, MakeList, MakeImport, MakeWorkers, MakeDrain}) {
     commands.push_back(make());
   }
   return commands;

@@ -44,6 +44,7 @@ std::unique_ptr<Command> MakeSubmit();
 std::unique_ptr<Command> MakeWatch();
 std::unique_ptr<Command> MakeScores();
 std::unique_ptr<Command> MakeCorrelate();
+std::unique_ptr<Command> MakeLayers();
 std::unique_ptr<Command> MakeFailures();
 std::unique_ptr<Command> MakeCancel();
 std::unique_ptr<Command> MakeList();

@@ -44,6 +44,7 @@ class FakeServer {
   Handler<pb::StreamScoresRequest, std::vector<pb::StreamScoresResponse>> stream_scores;
   Handler<pb::ListSeriesRequest, pb::ListSeriesResponse> list_series;
   Handler<pb::CorrelateRequest, pb::CorrelateResponse> correlate;
+  Handler<pb::ProfileLayersRequest, pb::ProfileLayersResponse> profile_layers;
   Handler<pb::ImportAccuraciesRequest, pb::ImportAccuraciesResponse> import_accuracies;
   Handler<pb::DescribeRequest, pb::DescribeResponse> describe;
 
@@ -97,6 +98,7 @@ class FakeServer {
     FakeServer& owner;
     ZCB_FAKE_UNARY(ListSeries, list_series)
     ZCB_FAKE_UNARY(Correlate, correlate)
+    ZCB_FAKE_UNARY(ProfileLayers, profile_layers)
     ZCB_FAKE_UNARY(ImportAccuracies, import_accuracies)
     ZCB_FAKE_UNARY(Describe, describe)
     grpc::Status StreamScores(grpc::ServerContext*, const pb::StreamScoresRequest* request,
