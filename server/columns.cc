@@ -31,7 +31,7 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<int64_t> VersionNumbers(const std::string& version) {
   std::vector<int64_t> numbers;
-  for (const auto part : absl::StrSplit(version, '.')) {
+  for (const auto part : absl::StrSplit(version, absl::ByAnyChar(".+"))) {
     int64_t number = 0;
     if (!absl::SimpleAtoi(part, &number)) number = -1;
     numbers.push_back(number);

@@ -49,9 +49,9 @@ bool IsVersion(std::string_view text, int parts) {
   int dots = 0;
   bool digit = false;
   for (const char c : text) {
-    if (c == '.') {
+    if (c == '.' || c == '+') {
       if (!digit) return false;
-      ++dots;
+      if (c == '.') ++dots;
       digit = false;
     } else if (c >= '0' && c <= '9') {
       digit = true;

@@ -305,6 +305,23 @@ TEST_F(SchedulerTest, AnotherNumericsClassOrVersionIsComputedAnew) {
   EXPECT_EQ(Acquire(Open(newer)).at(0).items(0).missing(), std::string("\x03"));
 }
 
+TEST_F(SchedulerTest, AProxyOfSeveralPassesHasTheVersionsOfAll) {
+  v1::OpenSessionRequest worker = Worker("a");
+  worker.mutable_proxies(1)->set_version("2.1+3");
+  const std::string a = Open(worker);
+  NewJob(Spec(1, {"synflow"}));
+  const v1::Lease lease = Acquire(a).at(0);
+  const v1::RecordScoresRequest computed = Computed(a, lease, v1::LEASE_OUTCOME_COMPLETED);
+  EXPECT_THAT(computed.versions(), ElementsAre("2.1+3.1"));
+  EXPECT_TRUE(Record(computed).lease_valid());
+  for (const char* wrong : {"2.1+", "2.+1", "2+1", "2.1++3", "2.1 3"}) {
+    worker.mutable_proxies(1)->set_version(wrong);
+    EXPECT_THAT(scheduler_->OpenSession(worker),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is not of the form proxy.pass")))
+        << wrong;
+  }
+}
+
 TEST_F(SchedulerTest, UnitsNeverStraddleASeed) {
   const std::string session = Open("w");
   NewJob(Spec(5, {"synflow"}, {0, 1}));

@@ -157,6 +157,7 @@ TEST_F(CliTest, WrongUseIsOneLineWithTheNearestNameAndExitCode2) {
       {"import", "subcommand is required"},
       {"import images photo", "did you mean `photos`?"},
       {"import images cifar10", "give --from DIR"},
+      {"import images svhn", "no reader for the data set of task svhn"},
       {"import images cifar10 --from nowhere", "nowhere"},
       {"import accuracies nowhere.csv --space nasbench201 --task cifar10", "nowhere.csv is no file"},
       {"up --workers none", "--workers `none`"},

@@ -28,21 +28,26 @@ using ::testing::StartsWith;
 
 // A number that depends on everything a score depends on.
 double ScoreOf(const std::string& architecture, const std::string& proxy, uint64_t seed) {
+  if (proxy.starts_with("layer_")) {  // a spike in the bins 5 and 6, and a little of the architecture
+    const bool spike = proxy.ends_with("bin=5)") || proxy.ends_with("bin=6)");
+    return (spike ? 10 : 1) + architecture[0] / 1000.0;
+  }
   double sum = proxy == "params" ? 0 : static_cast<double>(seed) / 8 + 0.25;
   for (const char c : architecture) sum = sum * 3 + c;
   return proxy == "zico" ? -sum : sum;
 }
 
-// Announces params, snip and zico, and scores what it is given.
+// Announces proxies and scores what it is given.
 class TestWorker {
  public:
-  explicit TestWorker(const std::string& address) : stub_(pb::WorkerService::NewStub(*MakeChannel(address))) {
+  explicit TestWorker(const std::string& address, const std::vector<std::string>& proxies = {"params", "snip", "zico"})
+      : stub_(pb::WorkerService::NewStub(*MakeChannel(address))) {
     pb::OpenSessionRequest request;
     request.set_worker("test-worker");
     *request.mutable_execution() = Execution();
     request.add_spaces()->set_name("nasbench201");
     request.mutable_spaces(0)->set_version("1");
-    for (const char* name : {"params", "snip", "zico"}) {
+    for (const std::string& name : proxies) {
       pb::ProxyInfo& proxy = *request.add_proxies();
       proxy.set_name(name);
       proxy.set_summary("a test");
@@ -54,6 +59,7 @@ class TestWorker {
       proxy.set_reads_weights(reads);
       proxy.set_reads_images(reads);
       proxy.set_reads_labels(reads);
+      if (name.starts_with("layer_")) (*proxy.mutable_options())["bin"] = "0";
     }
     pb::OpenSessionResponse response;
     const grpc::Status status = stub_->OpenSession(Context().get(), request, &response);
@@ -226,6 +232,26 @@ TEST_F(ServerTest, AJobGoesFromSubmitToCorrelations) {
   server_.Signal(SIGTERM);
   EXPECT_EQ(server_.Wait().code, 0);
   EXPECT_EQ(Run({"workers"}).code, 69);
+}
+
+TEST_F(ServerTest, LayersEndWithTheWindowOfASpike) {
+  TestWorker worker(address_, {"layer_log_inverse_sigma", "layer_log_sigma"});
+  Child layers = Start({"layers", "nasbench201", "photos", "--count", "7", "--svg", "layers.svg"});
+  int scored = 0;
+  ASSERT_TRUE(Eventually([&] { return (scored += worker.Work()) >= 7; })) << layers.err();
+  const Output output = layers.Wait();
+  EXPECT_EQ(output.code, 0) << output.err;
+  EXPECT_THAT(output.out, AllOf(HasSubstr("\n  5         7"), HasSubstr("\n\nlswag(window=p50-p60)\n")));
+  EXPECT_THAT(output.err, AllOf(HasSubstr("job 1 done: 7 of 7"), HasSubstr("wrote layers.svg")));
+  EXPECT_THAT(*ReadFile(folder_.path() / "layers.svg"), StartsWith("<svg"));
+
+  // Again, and submitted by hand, it is the same job, and nothing is left to do.
+  const nlohmann::json rows = Json({"layers", "nb201", "photos", "--count", "7", "--statistic", "sigma"});
+  ASSERT_THAT(rows, SizeIs(11));
+  for (const nlohmann::json& row : rows) EXPECT_EQ(row["networks"], 7);
+  EXPECT_THAT(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "7", "--layer-statistics"}).out,
+              HasSubstr("job 1 (was there already): 7 architectures of nasbench201 on photos, 1 seed, 22 proxies"));
+  EXPECT_EQ(worker.Work(), 0);
 }
 
 TEST_F(ServerTest, UnknownNamesAndMissingImagesAreUsersErrors) {

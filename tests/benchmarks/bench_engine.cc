@@ -1,11 +1,14 @@
 // What the engine costs, in units: one unit = the plain autograd forward + backward of the same model and images in the
 // same process, the faster of one batch and (where the model has no batch normalisation) micro-batches of 8.
 //
-//   bench_engine [--json FILE] [--batch 64] [--rounds 3]      (scripts/bench engine)
+//   bench_engine [--json FILE] [--batch 64] [--rounds 3] [--filter REGEX]      (scripts/bench engine)
 //
-// For a NAS-Bench-201 architecture and AutoFormer-S, interleaved: the plain step, each pass, all proxies together, each
-// proxy alone and the sum of those (what a `for` loop over proxies costs), the peak memory of all proxies against the
-// plain step's.
+// The filter is of item names such as `AutoFormer-S: all proxies together`; the plain steps are always run.
+//
+// For a NAS-Bench-201 architecture and AutoFormer-S, interleaved: the plain step, each pass, all proxies together (the
+// registered ones, those of the L-SWAG paper, those without second order and NTK), each proxy alone and the sum of
+// those with NTK and SWAP as their authors run them (what a `for` loop over proxies costs), the peak memory of all
+// proxies but grasp against the plain step's.
 #include <benchmark/benchmark.h>
 #include <sys/wait.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -126,8 +129,11 @@ class Bench {
     CounterStream(0, "bench")
         .FillNormal(std::span<float>(batch_.images.data_ptr<float>(), static_cast<size_t>(batch_.images.numel())), 1);
     for (const ProxyDefinition& proxy : proxy_registry().All()) {
-      if (!proxy.variant && (proxy.undefined_for == nullptr || proxy.undefined_for(*model_).empty()))
-        all_.push_back({proxy.name, {}});
+      if (proxy.variant || (proxy.undefined_for != nullptr && !proxy.undefined_for(*model_).empty())) continue;
+      all_.push_back({proxy.name, {}});
+      if (IsOneOf(kPaper, proxy.name)) paper_.push_back(all_.back());
+      if (proxy.name != "grasp" && proxy.name.rfind("ntk_", 0) != 0) first_order_.push_back(all_.back());
+      if (proxy.name != "grasp") without_grasp_.push_back(all_.back());
     }
   }
 
@@ -135,20 +141,27 @@ class Bench {
     Add("plain, one batch", [this] { Plain(1); });
     if (!model_->couples_samples()) Add(kPlainPieces, [this] { Plain(batch_size_ / kMicroBatch); });
     Add("draw the weights", [this] { source_.Default(*model_); });
-    Add("pass train_loss", [this] { Pass({"train_loss"}, kWeightGradients); });
+    for (const PassDefinition& pass : pass_registry().All()) {
+      if (pass.backward == Backward::kEachLossToWeights && model_->couples_samples())
+        continue;  // one backward an image
+      Add("pass " + pass.name, [this, pass] { Pass({.pass = pass.name, .images = ImagesOf(pass)}, EventsOf(pass)); });
+    }
     Add("pass train_loss, 8 parts", [this] { Pass({"train_loss", 8}, kGradientMoments); });
-    Add("pass input_ones", [this] { Pass({"input_ones"}, kInputGradients); });
-    Add("pass linearised", [this] { Pass({"linearised"}, kWeightGradients); });
-    Add("pass eval_forward", [this] { Pass({"eval_forward"}, 0); });
     Add(kTogether, [this] { Run(all_); });
-    for (const ProxyText& proxy : all_) Add("alone: " + proxy.name, [this, proxy] { Run({proxy}); });
+    Add("those of the paper", [this] { Run(paper_); });
+    Add("all but grasp and NTK", [this] { Run(first_order_); });
+    for (const ProxyText& proxy : all_) Add(kAlone + proxy.name, [this, proxy] { Run({proxy}); });
+    for (const auto& [name, authors] : kAuthors) {
+      const ProxyText proxy = ParseProxyText(authors).value();
+      Add(kAlone + PrintProxyText(proxy), [this, proxy] { Run({proxy}); });
+    }
   }
 
   // Does one piece of work and returns its peak memory.
   int64_t PeakOf(const std::string& work) const {
     const int64_t before = StatusBytes("VmRSS");
     if (work == "all") {
-      Run(all_);
+      Run(without_grasp_);
     } else {
       Plain(work == "pieces" ? batch_size_ / kMicroBatch : 1);
     }
@@ -157,6 +170,7 @@ class Bench {
 
   // After the benchmarks: prints the table in units and measures memory.
   nlohmann::ordered_json Report(const std::map<std::string, std::vector<double>>& seconds) const {
+    if (!seconds.contains(NameOf("plain, one batch"))) return {};
     const auto median = [&](const std::string& item) { return Median(seconds.at(NameOf(item))); };
     double unit = median("plain, one batch");
     if (!model_->couples_samples()) unit = std::min(unit, median(kPlainPieces));
@@ -167,11 +181,13 @@ class Bench {
                 subject_.architecture, batch_size_, at::get_num_threads(), rounds_, unit);
     double sum = 0;
     for (const std::string& item : items_) {
+      if (!seconds.contains(NameOf(item))) continue;
       const double value = median(item);
-      if (item.rfind("alone: ", 0) == 0) sum += value;
+      if (item.rfind(kAlone, 0) == 0 && !IsReplaced(item.substr(kAlone.size()))) sum += value;
       std::printf("  %-28s %9.3f s %8.3f units\n", item.c_str(), value, value / unit);
       result["items"].push_back({{"name", item}, {"seconds", value}, {"units", value / unit}});
     }
+    if (!seconds.contains(NameOf(kTogether))) return result;
     const double together = median(kTogether);
     std::printf("  %-28s %9.3f s %8.3f units, %.1f times all together\n", "sum of each alone", sum, sum / unit,
                 sum / together);
@@ -180,7 +196,7 @@ class Bench {
     int64_t plain = PeakMemory(index_, "plain", batch_size_);
     if (!model_->couples_samples()) plain = std::min(plain, PeakMemory(index_, "pieces", batch_size_));
     const int64_t engine = PeakMemory(index_, "all", batch_size_);
-    std::printf("  peak memory: all proxies %.0f MiB, plain step %.0f MiB, ratio %.2f\n",
+    std::printf("  peak memory: all proxies but grasp %.0f MiB, plain step %.0f MiB, ratio %.2f\n",
                 static_cast<double>(engine) / 1048576, static_cast<double>(plain) / 1048576,
                 static_cast<double>(engine) / static_cast<double>(plain));
     result["peak_memory"] = {{"all_bytes", engine}, {"plain_bytes", plain}};
@@ -190,6 +206,70 @@ class Bench {
  private:
   static constexpr char kPlainPieces[] = "plain, micro-batches of 8";
   static constexpr char kTogether[] = "all proxies together";
+  static inline const std::string kAlone = "alone: ";
+  // The proxies that a published comparison of the paper has.
+  static constexpr const char* kPaper[] = {"params",
+                                           "flops",
+                                           "l2_norm",
+                                           "grad_norm",
+                                           "snip",
+                                           "plain",
+                                           "grasp",
+                                           "synflow",
+                                           "fisher",
+                                           "jacov",
+                                           "epe_nas",
+                                           "nwot",
+                                           "zen",
+                                           "zico",
+                                           "swap",
+                                           "reg_swap",
+                                           "lswag",
+                                           "ntk_cond",
+                                           "te_regions",
+                                           "tcet_syn",
+                                           "tcet_syn_log",
+                                           "tcet_snip",
+                                           "tcet_snip_log",
+                                           "az_expressivity",
+                                           "az_progressivity",
+                                           "az_trainability",
+                                           "az_complexity"};
+  // A proxy and how its authors run it.
+  static constexpr std::pair<const char*, const char*> kAuthors[] = {{"ntk_cond", "ntk_cond(images=72)"},
+                                                                     {"swap", "swap_gaussian(repeats=32, samples=16)"}};
+
+  template <size_t n>
+  static bool IsOneOf(const char* const (&names)[n], const std::string& name) {
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+  }
+  // In the sum, the authors' way stands for it.
+  static bool IsReplaced(const std::string& proxy) {
+    return std::any_of(std::begin(kAuthors), std::end(kAuthors), [&](const auto& pair) { return pair.first == proxy; });
+  }
+
+  static int ImagesOf(const PassDefinition& pass) { return pass.backward == Backward::kEachOutputToWeights ? 16 : 0; }
+  // The events that make a pass do what it is for.
+  static uint32_t EventsOf(const PassDefinition& pass) {
+    switch (pass.backward) {
+      case Backward::kNone:
+        return kOutputs;
+      case Backward::kLossToWeights:
+        return pass.graph.batch_norm == BatchNormUse::kSample ? kSampleGradients : kWeightGradients;
+      case Backward::kOutputToWeights:
+        return kWeightGradients;
+      case Backward::kHessian:
+        return kHessianProducts;
+      case Backward::kEachLossToWeights:
+      case Backward::kEachOutputToWeights:
+        return kSampleGradients;
+      case Backward::kOutputToImages:
+        return kInputGradients;
+      case Backward::kFeatures:
+        return kFeatureGradients;
+    }
+    return 0;
+  }
 
   std::string NameOf(const std::string& item) const { return absl::StrCat(subject_.label, ": ", item); }
 
@@ -223,6 +303,9 @@ class Bench {
   Weights drawn_;
   Batch batch_;
   std::vector<ProxyText> all_;
+  std::vector<ProxyText> paper_;
+  std::vector<ProxyText> first_order_;    // without grasp and NTK
+  std::vector<ProxyText> without_grasp_;  // whose graph keeps more than a training step
   std::vector<std::string> items_;
 };
 
@@ -248,10 +331,12 @@ int main(int argc, char** argv) {
   int batch = 64;
   int rounds = 3;
   std::string json;
+  std::string filter;
   std::string peak;  // for PeakMemory alone
   size_t subject = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
+    if (flag == "--filter") filter = argv[i + 1];
     if (flag == "--json") json = argv[i + 1];
     if (flag == "--batch") batch = std::atoi(argv[i + 1]);
     if (flag == "--rounds") rounds = std::atoi(argv[i + 1]);
@@ -269,8 +354,9 @@ int main(int argc, char** argv) {
   }
   // Repetitions of different items in random order, so that what else the machine does touches all alike.
   std::string interleave = "--benchmark_enable_random_interleaving=true";
-  char* arguments[] = {argv[0], interleave.data(), nullptr};
-  int count = 2;
+  std::string only = filter.empty() ? "--benchmark_filter=all" : "--benchmark_filter=: plain,|" + filter;
+  char* arguments[] = {argv[0], interleave.data(), only.data(), nullptr};
+  int count = 3;
   benchmark::Initialize(&count, arguments);
 
   std::vector<std::unique_ptr<zcbench::Bench>> benches;

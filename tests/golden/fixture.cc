@@ -26,9 +26,36 @@ uint64_t SplitMix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-Batch MakeBatch(uint64_t stream, std::vector<int64_t> shape, const std::vector<int64_t>& labels) {
+// `labels`: the class of each image, or a number of images of a dense task.
+Batch MakeBatch(const Model& model, uint64_t stream, std::vector<int64_t> shape, const std::vector<int64_t>& labels) {
   shape[0] = static_cast<int64_t>(labels.size());
-  return {FixtureFill(stream, shape, std::sqrt(3.0)), at::tensor(labels, at::kLong)};
+  Batch batch{FixtureFill(stream, shape, std::sqrt(3.0)), at::tensor(labels, at::kLong)};
+  const uint64_t target_stream = stream == kStreamX2 ? kStreamTargets2 : kStreamTargets;
+  switch (model.kind()) {
+    case TaskKind::kSoftClassification:
+      batch.targets = at::full({shape[0], model.classes()}, 0.1 / model.classes(), at::kDouble);
+      for (int64_t n = 0; n < shape[0]; ++n) batch.targets[n][labels[static_cast<size_t>(n)]] += 0.9;
+      break;
+    case TaskKind::kSegmentation:
+      batch.targets = at::empty({shape[0], shape[2], shape[3]}, at::kLong);
+      for (int64_t i = 0; i < batch.targets.numel(); ++i) {
+        batch.targets.data_ptr<int64_t>()[i] =
+            static_cast<int64_t>(model.classes() * FixtureUniform(target_stream, static_cast<uint64_t>(i)));
+      }
+      break;
+    case TaskKind::kImage:
+      batch.targets = FixtureFill(target_stream, shape, 1);
+      break;
+    default:
+      break;
+  }
+  return batch;
+}
+
+// The labels that a file gives; a dense task has none.
+std::vector<int64_t> LabelsOf(const nlohmann::json& file, const char* key) {
+  if (file.contains(key)) return file[key];
+  return std::vector<int64_t>(file.at("input_shape")[0].get<size_t>());
 }
 
 // The model of a file's `arch` and `config`; of a space whose name fixes its networks, at the fixture's resolution.
@@ -37,11 +64,18 @@ absl::StatusOr<std::unique_ptr<Model>> BuildFixtureModel(const nlohmann::json& f
   const std::string id = file.at("arch").at("id");
   const int classes = file.at("classes");
   const std::vector<std::string> parts = absl::StrSplit(id, absl::MaxSplits('/', 1));
-  if (space == "nb201" || space == "nb101") {
+  if (space == "nb201" || space == "nb101" || space == "tnb-micro" || space == "tnb-macro") {
     ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const definition, FindSpace(space));
     const int side = file.at("input_shape")[2];
+    const std::string task = file.at("config").value("task", "");
+    TaskKind kind = TaskKind::kClassification;
+    if (!task.empty()) {
+      ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(space, task));
+      kind = cell.kind;
+    }
     const Cell cell{.space = definition->name,
                     .task = "fixture",
+                    .kind = kind,
                     .height = side,
                     .width = side,
                     .classes = classes,
@@ -91,8 +125,10 @@ Weights FixtureSource::Draw(const Model& model, Scheme, int) const {
   Weights weights;
   for (const TensorSpec& spec : model.tensors()) {
     if (const auto it = streams_.find(spec.name); it != streams_.end()) {
+      // The other way round than PyTorch, which goes by the stored layout [in, out, ...].
+      const int64_t fan_in = spec.role == TensorRole::kTransposedWeight ? spec.fan_out : spec.fan_in;
       weights.push_back(
-          FixtureFill(it->second, spec.shape, scale_ > 0 ? scale_ : std::sqrt(3.0 / static_cast<double>(spec.fan_in))));
+          FixtureFill(it->second, spec.shape, scale_ > 0 ? scale_ : std::sqrt(3.0 / static_cast<double>(fan_in))));
     } else if (spec.role == TensorRole::kNormWeight) {
       weights.push_back(at::ones(spec.shape, at::kFloat));
     } else {
@@ -138,14 +174,16 @@ absl::StatusOr<Fixture> LoadFixture(const std::filesystem::path& path) {
   } else {
     for (const auto& row : fixture.file.at("layers"))
       streams[absl::StrCat(row[1].get<std::string>(), ".weight")] = row[0];
+    for (const auto& row : fixture.file.value("transposed_conv_tensors", nlohmann::json::array()))
+      streams[absl::StrCat(row[1].get<std::string>(), ".weight")] = kStreamTransposed + row[0].get<uint64_t>();
   }
   fixture.weights = std::make_unique<FixtureSource>(std::move(streams), transformer ? 0.02 * std::sqrt(3.0) : 0);
   const std::vector<int64_t> shape = fixture.file.at("input_shape");
-  fixture.batch = MakeBatch(kStreamX, shape, fixture.file.at("labels"));
-  fixture.batch2 = MakeBatch(kStreamX2, shape, fixture.file.at("labels2"));
+  fixture.batch = MakeBatch(*fixture.model, kStreamX, shape, LabelsOf(fixture.file, "labels"));
+  fixture.batch2 = MakeBatch(*fixture.model, kStreamX2, shape, LabelsOf(fixture.file, "labels2"));
   std::vector<int64_t> labels32;
   for (int64_t n = 0; n < 32; ++n) labels32.push_back(n % 10);
-  fixture.batch32 = MakeBatch(kStreamX32, shape, labels32);
+  fixture.batch32 = MakeBatch(*fixture.model, kStreamX32, shape, labels32);
   return fixture;
 }
 

@@ -22,12 +22,15 @@
 namespace zcbench {
 
 // Streams of the generator that are not weights.
-inline constexpr uint64_t kStreamX = 1 << 20;          // the batch
-inline constexpr uint64_t kStreamXM = (1 << 20) + 1;   // the perturbation
-inline constexpr uint64_t kStreamX2 = (1 << 20) + 2;   // the second batch
+inline constexpr uint64_t kStreamX = 1 << 20;              // the batch
+inline constexpr uint64_t kStreamXM = (1 << 20) + 1;       // the perturbation
+inline constexpr uint64_t kStreamX2 = (1 << 20) + 2;       // the second batch
+inline constexpr uint64_t kStreamTargets = (1 << 20) + 3;  // of dense tasks
+inline constexpr uint64_t kStreamTargets2 = (1 << 20) + 4;
 inline constexpr uint64_t kStreamX32 = (1 << 20) + 5;  // 32 images
 inline constexpr uint64_t kStreamSigns = (1 << 20) + 100;
 inline constexpr uint64_t kStreamSurrogate = 1 << 18;
+inline constexpr uint64_t kStreamTransposed = 1 << 19;
 
 // Uniform in [0, 1): element i of stream p.
 double FixtureUniform(uint64_t stream, uint64_t element);

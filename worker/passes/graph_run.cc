@@ -12,6 +12,7 @@
 #include "worker/passes/convolution.h"
 #include "worker/passes/kernels.h"
 #include "worker/passes/loss.h"
+#include "worker/passes/reductions.h"
 
 namespace zcbench {
 namespace {
@@ -134,8 +135,7 @@ GraphRun::GraphRun(const PassInput& input, const GraphSpec& graph, const Weights
     labels.push_back(piece.labels);
   }
   if (graph_.input == GraphInput::kProbeBatch) labels_ = at::cat(labels);
-  const bool absolute = graph_.weights == WeightUse::kAbsolute || graph_.weights == WeightUse::kAbsoluteTokens;
-  dtype_ = absolute ? at::kDouble : input_.dtype;
+  dtype_ = InDouble(graph_.weights) ? at::kDouble : input_.dtype;
   sums_in_double_ = dtype_ == at::kFloat && !IndependentImages() && pieces_.size() == 1;
 }
 
@@ -165,7 +165,8 @@ void GraphRun::Run() {
   const int calls = input_.model.calls();
   totals_.resize(layers);
   hessian_products_.resize(layers);
-  piece_gradients_.resize(layers);
+  call_gradients_.resize(layers);
+  call_factors_.resize(layers);
   moments_.resize(layers);
   norm_weights_.resize(input_.model.norms().size());
   if (events_ & kActivationPatterns) {
@@ -175,10 +176,16 @@ void GraphRun::Run() {
       if (activation.kind == ActivationKind::kLeakyRelu) activation_patterns_->LeaveOut(activation.index);
     }
   }
+  if (events_ & kTangentKernel) {
+    ZCB_CHECK(graph_.norm_gradients);
+    kernel_ = at::zeros({samples_, samples_}, at::kDouble);
+    kernel_rows_.resize(layers + norm_weights_.size());
+  }
   if (events_ & kLayerPatterns) layer_patterns_.emplace(static_cast<int>(layers), static_cast<int>(samples_), calls);
   first_ = 0;
   for (const Batch& piece : pieces_) {
     layer_calls_.assign(layers, 0);
+    arrived_.assign(layers, 0);
     activation_calls_.assign(activations, 0);
     RunPiece(piece);
     EndPiece();
@@ -190,6 +197,8 @@ void GraphRun::Run() {
   }
   if (layer_patterns_)
     Emit(kLayerPatterns, [&](Observer& o, const PassRun& run) { o.OnLayerPatterns(run, *layer_patterns_); });
+  if (events_ & kTangentKernel)
+    Emit(kTangentKernel, [&](Observer& o, const PassRun& run) { o.OnTangentKernel(run, kernel_); });
   EmitTotals();
 }
 
@@ -212,7 +221,7 @@ at::Tensor GraphRun::Apply(const Norm& norm, const at::Tensor& x) {
     y = PlainOperators::Apply(norm, x);
   } else if (norm.kind == NormKind::kBatch) {
     at::Tensor& weight = norm_weights_[static_cast<size_t>(norm.index)];
-    weight = Get(norm.weight).detach().clone().requires_grad_();
+    if (!weight.defined()) weight = Get(norm.weight).detach().clone().requires_grad_();
     y = Normalise(norm, x, weight);
   } else {
     // A weight for each image.
@@ -335,7 +344,7 @@ at::Tensor GraphRun::LayerBackwardOf(const Layer& layer, const at::Tensor& x, co
                               of_images || !grad_input.defined() ? at::Tensor() : grad_input.detach()};
     Emit(kLayerBackward, [&](Observer& o, const PassRun& run) { o.OnLayerBackward(run, layer, event); });
   }
-  if (!each && (events_ & kSampleGradients) && IndependentImages()) EmitProducts(layer, input, flow);
+  if (!each && (events_ & (kSampleGradients | kTangentKernel)) && IndependentImages()) EmitProducts(layer, input, flow);
   if (each || (events_ & (kWeightGradients | kGradientMoments | kHessianProducts)))
     TakeGradient(layer, WeightGradient(layer, input, flow));
   return grad_input;
@@ -473,19 +482,17 @@ void GraphRun::TakeNormGradients(int64_t first, const std::vector<at::Tensor>& g
     if (!gradient.defined()) continue;
     const int64_t width = gradient.size(-1);
     const at::Tensor rows = (gradient.detach() * scale).reshape({-1, 1, width});
-    const SampleGradients event{nullptr, &norm, first, 0, rows.contiguous()};
-    Emit(kSampleGradients, [&](Observer& o, const PassRun& run) { o.OnSampleGradients(run, event); });
+    EmitSamples({nullptr, &norm, first, 0, rows.contiguous()});
   }
 }
 
-void GraphRun::TakeGradient(const Layer& layer, const at::Tensor& gradient) {
-  if (phase_ == Backward::kEachLossToWeights || phase_ == Backward::kEachOutputToWeights) {
-    const SampleGradients event{&layer, nullptr, sample_, 0, gradient.contiguous().view({1, layer.out, -1})};
-    Emit(kSampleGradients, [&](Observer& o, const PassRun& run) { o.OnSampleGradients(run, event); });
-    return;
-  }
+void GraphRun::TakeGradient(const Layer& layer, const at::Tensor& of_one_call) {
   const auto i = static_cast<size_t>(layer.index);
-  if (input_.model.calls() > 1) return Accumulate(piece_gradients_[i], gradient);
+  Accumulate(call_gradients_[i], of_one_call);
+  if (++arrived_[i] % layer_calls_[i] != 0) return;
+  const at::Tensor gradient = std::exchange(call_gradients_[i], at::Tensor());
+  if (phase_ == Backward::kEachLossToWeights || phase_ == Backward::kEachOutputToWeights)
+    return EmitSamples({&layer, nullptr, sample_, 0, gradient.contiguous().view({1, layer.out, -1})});
   if (events_ & kGradientMoments) AddPart(moments_[i], gradient, part_scale_);
   if (!(events_ & (kWeightGradients | kHessianProducts))) return;
   // Whole-batch gradients wait until the last piece; with one piece nothing waits but for its second derivative.
@@ -498,27 +505,30 @@ void GraphRun::EmitProducts(const Layer& layer, const at::Tensor& x, const at::T
   const int64_t n = x.size(0);
   const int64_t out = layer.out / layer.groups;
   const double scale = phase_ == Backward::kLossToWeights ? static_cast<double>(samples_) : 1;
-  at::Tensor d, a;  // [n groups, out, positions], [n groups, positions, elements]
+  // [n groups, out, positions], [n groups, positions, elements]; one of each for each application of the layer.
+  auto& [ds, as] = call_factors_[static_cast<size_t>(layer.index)];
   if (layer.kind == LayerKind::kLinear) {
-    d = delta.reshape({n, -1, layer.out}).transpose(1, 2);
-    a = x.reshape({n, -1, layer.in});
+    ds.push_back(delta.reshape({n, -1, layer.out}).transpose(1, 2));
+    as.push_back(x.reshape({n, -1, layer.in}));
   } else {
-    d = delta.reshape({n * layer.groups, out, -1});
+    ds.push_back(delta.reshape({n * layer.groups, out, -1}));
     const at::Tensor columns = at::im2col(x, {layer.kernel, layer.kernel}, {layer.dilation, layer.dilation},
                                           {layer.padding, layer.padding}, {layer.stride, layer.stride});
-    a = columns.view({n * layer.groups, columns.size(1) / layer.groups, -1}).transpose(1, 2);
+    as.push_back(columns.view({n * layer.groups, columns.size(1) / layer.groups, -1}).transpose(1, 2));
   }
+  if (static_cast<int>(ds.size()) < layer_calls_[static_cast<size_t>(layer.index)]) return;
+  const at::Tensor d = ds.size() == 1 ? ds[0] : at::cat(ds, 2);
+  const at::Tensor a = as.size() == 1 ? as[0] : at::cat(as, 1);
+  ds.clear(), as.clear();
   const int64_t elements = a.size(2);
-  const auto emit = [&](int64_t row, const at::Tensor& gradient) {
-    const SampleGradients event{&layer, nullptr, first_, row, gradient};
-    Emit(kSampleGradients, [&](Observer& o, const PassRun& run) { o.OnSampleGradients(run, event); });
-  };
-  if (layer.groups > 1) return emit(0, (at::bmm(d, a) * scale).view({n, layer.out, elements}));
+  if (layer.groups > 1) {
+    return EmitSamples({&layer, nullptr, first_, 0, (at::bmm(d, a) * scale).view({n, layer.out, elements})});
+  }
   const int64_t bytes = n * elements * static_cast<int64_t>(x.element_size());
   const int64_t rows = std::max<int64_t>(1, kProductBytes / bytes);
   for (int64_t row = 0; row < out; row += rows) {
     const int64_t count = std::min(rows, out - row);
-    emit(row, at::bmm(d.narrow(1, row, count), a).mul_(scale));
+    EmitSamples({&layer, nullptr, first_, row, at::bmm(d.narrow(1, row, count), a).mul_(scale)});
   }
 }
 
@@ -526,15 +536,24 @@ void GraphRun::EmitGradient(const Layer& layer, const at::Tensor& gradient) {
   Emit(kWeightGradients, [&](Observer& o, const PassRun& run) { o.OnWeightGradient(run, layer, gradient); });
 }
 
+void GraphRun::EmitSamples(const SampleGradients& event) {
+  Emit(kSampleGradients, [&](Observer& o, const PassRun& run) { o.OnSampleGradients(run, event); });
+  if (!(events_ & kTangentKernel)) return;
+  const at::Tensor& gradient = event.gradient;
+  if (gradient.size(0) == samples_) return AddProducts(gradient, kernel_);
+  const size_t index = event.layer != nullptr ? static_cast<size_t>(event.layer->index)
+                                              : input_.model.layers().size() + static_cast<size_t>(event.norm->index);
+  at::Tensor& rows = kernel_rows_[index];
+  if (!rows.defined()) rows = at::empty({samples_, gradient.numel()}, gradient.options());
+  rows[event.first].copy_(gradient.flatten());
+  if (event.first + 1 < samples_) return;
+  AddProducts(rows, kernel_);
+  rows = at::Tensor();
+}
+
 void GraphRun::EndPiece() {
   features_.clear();
   std::fill(norm_weights_.begin(), norm_weights_.end(), at::Tensor());
-  for (size_t i = 0; i < piece_gradients_.size(); ++i) {
-    if (!piece_gradients_[i].defined()) continue;
-    if (events_ & kGradientMoments) AddPart(moments_[i], piece_gradients_[i], part_scale_);
-    if (events_ & (kWeightGradients | kHessianProducts)) Accumulate(totals_[i], piece_gradients_[i]);
-    piece_gradients_[i] = at::Tensor();
-  }
 }
 
 void GraphRun::EmitTotals() {

@@ -60,9 +60,10 @@ class GraphRun final : public PlainOperators {
   // The inputs of a derivative: the images, then the weights of norms when they are differentiated too.
   std::vector<at::Tensor> GradientInputs(const at::Tensor& images) const;
   void TakeNormGradients(int64_t first, const std::vector<at::Tensor>& gradients, double scale);
-  void TakeGradient(const Layer& layer, const at::Tensor& gradient);
+  void TakeGradient(const Layer& layer, const at::Tensor& of_one_call);
   void EmitProducts(const Layer& layer, const at::Tensor& x, const at::Tensor& delta);
   void EmitGradient(const Layer& layer, const at::Tensor& gradient);
+  void EmitSamples(const SampleGradients& event);
   void EmitModule(ModuleKind kind, const at::Tensor& output, int count);
 
   template <typename Call>
@@ -91,15 +92,20 @@ class GraphRun final : public PlainOperators {
   Backward phase_ = Backward::kNone;  // what is being differentiated now
   double part_scale_ = 1;             // from a gradient of the whole batch's mean to one of the piece's own
   std::vector<int> layer_calls_;      // how often each was applied to the current piece
+  std::vector<int> arrived_;          // how many gradients of its weight came since
   std::vector<int> activation_calls_;
-  std::vector<at::Tensor> features_;          // of the current piece
-  std::vector<at::Tensor> norm_weights_;      // leaves, with norm_gradients
-  std::vector<at::Tensor> hessian_outputs_;   // whose products with hessian_factors_ sum up to the weights times
-  std::vector<at::Tensor> hessian_factors_;   // their gradient
-  std::vector<at::Tensor> piece_gradients_;   // where a layer is applied more than once
+  std::vector<at::Tensor> features_;         // of the current piece
+  std::vector<at::Tensor> norm_weights_;     // leaves, with norm_gradients
+  std::vector<at::Tensor> hessian_outputs_;  // whose products with hessian_factors_ sum up to the weights times
+  std::vector<at::Tensor> hessian_factors_;  // their gradient
+  // Where a layer is applied more than once: its weight gradient of the calls so far, or the factors of the products.
+  std::vector<at::Tensor> call_gradients_;
+  std::vector<std::pair<std::vector<at::Tensor>, std::vector<at::Tensor>>> call_factors_;
   std::vector<at::Tensor> totals_;            // weight gradients of the whole batch
   std::vector<at::Tensor> hessian_products_;  // (H w + gradient) of the whole batch
   std::vector<GradientMoments> moments_;
+  at::Tensor kernel_;                    // the tangent kernel, [N, N] float64 on the CPU
+  std::vector<at::Tensor> kernel_rows_;  // [N, weights] of each layer, then each norm, until all images were there
   std::optional<SignPatterns> activation_patterns_;
   std::optional<SignPatterns> layer_patterns_;
 };

@@ -45,6 +45,60 @@ template <typename T>
   }
 }
 
+// Columns that stay in the first level of the cache while the samples go by.
+constexpr size_t kBlock = 512;
+
+template <typename T>
+[[gnu::always_inline]] inline void Signs(const T* x, size_t stride, size_t samples, size_t n, int16_t* sums) {
+  T counts[kBlock];  // as wide as x for the vector unit
+  for (size_t first = 0; first < n; first += kBlock) {
+    const size_t count = std::min(kBlock, n - first);
+    std::fill_n(counts, count, T{0});
+    for (size_t s = 0; s < samples; ++s) {
+      const T* const row = x + s * stride + first;
+      for (size_t i = 0; i < count; ++i) counts[i] += (row[i] > 0 ? T{1} : T{0}) - (row[i] < 0 ? T{1} : T{0});
+    }
+    for (size_t i = 0; i < count; ++i) sums[first + i] = static_cast<int16_t>(sums[first + i] + counts[i]);
+  }
+}
+
+template <typename T>
+[[gnu::always_inline]] inline void AbsMoments(const T* x, size_t stride, size_t samples, int k, size_t n, double* mean,
+                                              double* m2) {
+  for (size_t first = 0; first < n; first += kBlock) {
+    const size_t count = std::min(kBlock, n - first);
+    for (size_t s = 0; s < samples; ++s) {
+      const T* const row = x + s * stride + first;
+      const double share = 1.0 / (k + static_cast<int>(s) + 1);
+      for (size_t i = 0; i < count; ++i) {
+        const double value = std::fabs(static_cast<double>(row[i]));
+        const double step = value - mean[first + i];
+        mean[first + i] += step * share;
+        m2[first + i] += step * (value - mean[first + i]);
+      }
+    }
+  }
+}
+
+template <typename T>
+[[gnu::always_inline]] inline void Products(const T* x, size_t stride, size_t samples, size_t n, double* products) {
+  std::vector<double> block(samples * kBlock);
+  for (size_t first = 0; first < n; first += kBlock) {
+    const size_t count = std::min(kBlock, n - first);
+    for (size_t s = 0; s < samples; ++s) {
+      const T* const row = x + s * stride + first;
+      for (size_t i = 0; i < count; ++i) block[s * kBlock + i] = static_cast<double>(row[i]);
+    }
+    for (size_t a = 0; a < samples; ++a) {
+      const double* const row = block.data() + a * kBlock;
+      for (size_t b = 0; b <= a; ++b) {
+        const double* const other = block.data() + b * kBlock;
+        products[a * samples + b] += SumTerms(count, [=](size_t i) { return row[i] * other[i]; });
+      }
+    }
+  }
+}
+
 template <typename T>
 [[gnu::always_inline]] inline void Pack(const T* x, int bit, size_t n, uint64_t* words) {
   for (size_t u = 0; u < n; ++u) words[u] |= static_cast<uint64_t>(x[u] > 0) << bit;
@@ -110,6 +164,32 @@ ZCB_CLONES double SumOverDeviation(const double* numerator, const double* m2, in
   if (numerator == nullptr)
     return SumTerms(n, [=](size_t i) { return m2[i] > 0 ? 1 / std::sqrt(m2[i] * inverse) : 0.0; });
   return SumTerms(n, [=](size_t i) { return m2[i] > 0 ? numerator[i] / std::sqrt(m2[i] * inverse) : 0.0; });
+}
+
+ZCB_CLONES double SumSquareOverVariance(const double* mean, const double* m2, int samples, double floor, size_t n) {
+  const double inverse = 1.0 / samples;
+  return SumTerms(n, [=](size_t i) { return mean[i] * mean[i] / (m2[i] * inverse + floor); });
+}
+
+ZCB_CLONES void AddSigns(const float* x, size_t stride, size_t samples, size_t n, int16_t* sums) {
+  Signs(x, stride, samples, n, sums);
+}
+ZCB_CLONES void AddSigns(const double* x, size_t stride, size_t samples, size_t n, int16_t* sums) {
+  Signs(x, stride, samples, n, sums);
+}
+ZCB_CLONES void UpdateAbsMoments(const float* x, size_t stride, size_t samples, int k, size_t n, double* mean,
+                                 double* m2) {
+  AbsMoments(x, stride, samples, k, n, mean, m2);
+}
+ZCB_CLONES void UpdateAbsMoments(const double* x, size_t stride, size_t samples, int k, size_t n, double* mean,
+                                 double* m2) {
+  AbsMoments(x, stride, samples, k, n, mean, m2);
+}
+ZCB_CLONES void AddProducts(const float* x, size_t stride, size_t samples, size_t n, double* products) {
+  Products(x, stride, samples, n, products);
+}
+ZCB_CLONES void AddProducts(const double* x, size_t stride, size_t samples, size_t n, double* products) {
+  Products(x, stride, samples, n, products);
 }
 
 ZCB_CLONES void PackSigns(const float* x, int bit, size_t n, uint64_t* words) { Pack(x, bit, n, words); }

@@ -29,6 +29,20 @@ void UpdateMoments(const double* g, double scale, int k, size_t n, double* mean,
 // Sum over the elements with m2 > 0 of numerator / sqrt(m2 / samples); numerator = null stands for 1.
 double SumOverDeviation(const double* numerator, const double* m2, int samples, size_t n);
 
+// Sum of mean^2 / (m2 / samples + floor).
+double SumSquareOverVariance(const double* mean, const double* m2, int samples, double floor, size_t n);
+
+// x: `samples` rows of n elements, `stride` apart.
+// Adds the number of positive elements of each column less that of the negative ones.
+void AddSigns(const float* x, size_t stride, size_t samples, size_t n, int16_t* sums);
+void AddSigns(const double* x, size_t stride, size_t samples, size_t n, int16_t* sums);
+// Welford's update of two moments by the absolute values of the samples k, k + 1, ... (k from 0).
+void UpdateAbsMoments(const float* x, size_t stride, size_t samples, int k, size_t n, double* mean, double* m2);
+void UpdateAbsMoments(const double* x, size_t stride, size_t samples, int k, size_t n, double* mean, double* m2);
+// Adds the inner products of rows i >= j to products[i * samples + j].
+void AddProducts(const float* x, size_t stride, size_t samples, size_t n, double* products);
+void AddProducts(const double* x, size_t stride, size_t samples, size_t n, double* products);
+
 // Sets bit `bit` of words[u] where x[u] > 0.
 void PackSigns(const float* x, int bit, size_t n, uint64_t* words);
 void PackSigns(const double* x, int bit, size_t n, uint64_t* words);

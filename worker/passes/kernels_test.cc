@@ -34,6 +34,46 @@ TEST(KernelsTest, SumsEqualTheDefinition) {
   }
 }
 
+TEST(KernelsTest, SumsOverSamplesEqualTheDefinition) {
+  constexpr size_t kSamples = 5;
+  for (const size_t n : {0u, 1u, 511u, 1300u}) {
+    const size_t stride = n + 3;
+    std::vector<float> x = Normals(kSamples * stride, 4);
+    for (size_t s = 0; s < kSamples && n > 0; ++s) x[s * stride] = 0;
+    const std::vector<double> wide(x.begin(), x.end());
+    std::vector<int16_t> signs(n, 2), wide_signs(n, 2);
+    AddSigns(x.data(), stride, kSamples, n, signs.data());
+    AddSigns(wide.data(), stride, kSamples, n, wide_signs.data());
+    std::vector<double> mean(n), m2(n), products(kSamples * kSamples, 1.0);
+    UpdateAbsMoments(x.data(), stride, 2, 0, n, mean.data(), m2.data());
+    UpdateAbsMoments(wide.data() + 2 * stride, stride, 3, 2, n, mean.data(), m2.data());
+    AddProducts(x.data(), stride, kSamples, n, products.data());
+    double ratios = 0;
+    for (size_t i = 0; i < n; ++i) {
+      int sign = 2;
+      double sum = 0, deviation = 0;
+      for (size_t s = 0; s < kSamples; ++s) {
+        const double value = wide[s * stride + i];
+        sign += (value > 0) - (value < 0);
+        sum += std::fabs(value);
+      }
+      for (size_t s = 0; s < kSamples; ++s) deviation += std::pow(std::fabs(wide[s * stride + i]) - sum / kSamples, 2);
+      EXPECT_EQ(signs[i], sign);
+      EXPECT_EQ(wide_signs[i], sign);
+      EXPECT_NEAR(mean[i], sum / kSamples, 1e-12);
+      EXPECT_NEAR(m2[i], deviation, 1e-12);
+      ratios += mean[i] * mean[i] / (m2[i] / kSamples + 0.5);
+    }
+    EXPECT_NEAR(SumSquareOverVariance(mean.data(), m2.data(), kSamples, 0.5, n), ratios, 1e-9);
+    for (size_t a = 0; a < kSamples; ++a) {
+      for (size_t b = 0; b < kSamples; ++b) {
+        const double product = b > a ? 0 : Dot(x.data() + a * stride, x.data() + b * stride, n);
+        EXPECT_NEAR(products[a * kSamples + b], 1 + product, 1e-10);
+      }
+    }
+  }
+}
+
 TEST(KernelsTest, MomentsEqualTheTwoPassFormulaAndAreExactlyZeroForEqualSamples) {
   constexpr size_t kN = 37;
   constexpr int kParts = 5;

@@ -33,10 +33,13 @@ enum Event : uint32_t {
   kInputGradients = 1 << 11,     // the gradient of the images
   kFeatureGradients = 1 << 12,   // from feature to feature
   kSampleGradients = 1 << 13,    // gradients of weights, image by image
+  kFirstElements = 1 << 20,      // of the pass `first_elements`
   // Once for each layer, of the whole batch.
   kWeightGradients = 1 << 14,  // the gradient of a layer's weight
   kGradientMoments = 1 << 15,  // moments of a layer's weight gradient over the parts
   kHessianProducts = 1 << 16,  // gradient and Hessian times the weights
+  // Once.
+  kTangentKernel = 1 << 19,  // inner products of the gradients of weights, image with image
 };
 
 // One run of a pass.
@@ -109,6 +112,12 @@ class Observer {
   virtual void OnFeatureGradient(const PassRun&, int /*index*/, const at::Tensor& /*signs*/,
                                  const at::Tensor& /*gradient*/) {}
   virtual void OnSampleGradients(const PassRun&, const SampleGradients&) {}
+  // output: [n, classes]; jacobian: [n, classes, tensors], of each image's outputs by element 0 of each of the first 128
+  // of Model::tensors().
+  virtual void OnFirstElements(const PassRun&, int64_t /*first*/, const at::Tensor& /*output*/,
+                               const at::Tensor& /*jacobian*/) {}
+  // kernel: [N, N] float64 on the CPU, over the weights of layers and norms. Only in passes with norm_gradients.
+  virtual void OnTangentKernel(const PassRun&, const at::Tensor& /*kernel*/) {}
 
   // Not called for a layer that took no part in the output.
   virtual void OnWeightGradient(const PassRun&, const Layer&, const at::Tensor& /*gradient*/) {}

@@ -52,11 +52,18 @@ ZCB_REGISTER(pass, PassDefinition, pass) {
                 .backward = Backward::kNone});
   registry.Add({.name = "constant_low",
                 .version = 1,
-                .graph = {.weights = WeightUse::kConstantLow, .batch_norm = BatchNormUse::kRunning},
+                .graph = {.weights = WeightUse::kConstantLow},
                 .backward = Backward::kNone});
   registry.Add({.name = "constant_high",
                 .version = 1,
-                .graph = {.weights = WeightUse::kConstantHigh, .batch_norm = BatchNormUse::kRunning},
+                .graph = {.weights = WeightUse::kConstantHigh},
+                .backward = Backward::kNone});
+  registry.Add({.name = "first_elements",
+                .version = 1,
+                .graph = {.weights = WeightUse::kKaimingFanIn,
+                          .batch_norm = BatchNormUse::kRunning,
+                          .input = GraphInput::kRandom,
+                          .first_elements = true},
                 .backward = Backward::kNone});
   registry.Add({.name = "thin_noise",
                 .version = 1,

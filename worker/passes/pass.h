@@ -19,7 +19,8 @@
 //   features        from each feature back to the one before, a random sign on every element: kaiming fan-in weights
 //   gaussian        no derivative: Gaussian weights (the draw-th), batch statistics
 //   gaussian_noise, gaussian_perturbed    Gaussian weights on noise x, and on x + 0.01 noise
-//   constant_low, constant_high           all layers' weights 1e-7, and 1: running statistics
+//   constant_low, constant_high           weights of layers and norms 1e-7, and 1, in float64: batch statistics
+//   first_elements  each output to element 0 of the first tensors: kaiming fan-in weights, noise, running statistics
 //   thin_noise      no derivative: the thin network, kaiming fan-in weights, 3 x 1000 images of noise
 //   surrogate       the layers of the surrogate one by one, Gaussian weights of their own
 //
@@ -39,15 +40,18 @@
 namespace zcbench {
 
 enum class WeightUse {
-  kDefault,         // as the source draws them, in the run's precision, like all below except kAbsolute*
+  kDefault,         // as the source draws them
   kKaimingFanIn,    // on a transformer: kDefault
   kKaimingFanOut,   // likewise
   kGaussian,        //
-  kConstantLow,     // weights of layers 1e-7, their biases 0
-  kConstantHigh,    // weights of layers 1, their biases 0
+  kConstantLow,     // weights of layers and norms 1e-7, their biases 0; in float64, since products of 1e-7 underflow
+  kConstantHigh,    // weights of layers and norms 1, their biases 0; in float64
   kAbsolute,        // the default ones' absolute values, in float64
   kAbsoluteTokens,  // the default ones with absolute embeddings, in float64
 };
+
+// In float64 whatever the run's precision.
+inline bool InDouble(WeightUse use) { return use >= WeightUse::kConstantLow; }
 
 enum class GraphInput {
   kProbeBatch,
@@ -68,6 +72,7 @@ struct GraphSpec {
   BatchNormUse batch_norm = BatchNormUse::kBatch;
   GraphInput input = GraphInput::kProbeBatch;
   bool norm_gradients = false;  // weights of norms are differentiated too
+  bool first_elements = false;  // single weights are, image by image, and nothing else (first_elements.h)
   Network network = Network::kOwn;
 
   auto operator<=>(const GraphSpec&) const = default;

@@ -29,6 +29,23 @@ at::Tensor Reduce(const at::Tensor& x, const at::Tensor& y, Kernel kernel) {
   return Scalar(sum);
 }
 
+// Calls `take(pointer to the first row, first, stride, rows, count)` for the tiles of the columns of x [rows, ...], on
+// several threads.
+template <typename Take>
+void OverColumns(const at::Tensor& x, Take take) {
+  const int64_t rows = x.size(0);
+  const int64_t columns = x.numel() / rows;
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "columns", [&] {
+    const scalar_t* const from = x.const_data_ptr<scalar_t>();
+    at::parallel_for(0, (columns + kTile - 1) / kTile, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t first = begin * kTile; first < std::min(end * kTile, columns); first += kTile) {
+        take(from + first, first, static_cast<size_t>(columns), static_cast<size_t>(rows),
+             static_cast<size_t>(std::min(kTile, columns - first)));
+      }
+    });
+  });
+}
+
 }  // namespace
 
 double SumTiles(int64_t n, const std::function<double(int64_t, int64_t)>& sum) {
@@ -75,6 +92,60 @@ at::Tensor SumOverDeviation(const at::Tensor& numerator, const at::Tensor& m2, i
     return kernels::SumOverDeviation(n == nullptr ? nullptr : n + first, d + first, samples,
                                      static_cast<size_t>(count));
   }));
+}
+
+at::Tensor SumSquareOverVariance(const at::Tensor& mean, const at::Tensor& m2, int samples, double floor) {
+  if (!m2.is_cpu()) return (mean.square() / (m2 / samples + floor)).sum();
+  const double* const a = mean.const_data_ptr<double>();
+  const double* const b = m2.const_data_ptr<double>();
+  return Scalar(SumTiles(m2.numel(), [&](int64_t first, int64_t count) {
+    return kernels::SumSquareOverVariance(a + first, b + first, samples, floor, static_cast<size_t>(count));
+  }));
+}
+
+void AddSigns(const at::Tensor& x, const at::Tensor& sums) {
+  if (!x.is_cpu()) {
+    sums.add_((x > 0).sum(0, false, at::kShort) - (x < 0).sum(0, false, at::kShort));
+    return;
+  }
+  int16_t* const to = sums.data_ptr<int16_t>();
+  OverColumns(x, [&](const auto* from, int64_t first, size_t stride, size_t samples, size_t count) {
+    kernels::AddSigns(from, stride, samples, count, to + first);
+  });
+}
+
+void UpdateAbsMoments(const at::Tensor& x, int64_t first, const at::Tensor& mean, const at::Tensor& m2) {
+  if (!x.is_cpu()) {
+    for (int64_t s = 0; s < x.size(0); ++s) {
+      const at::Tensor value = x[s].to(at::kDouble).abs();
+      const at::Tensor step = value - mean;
+      mean.add_(step, 1.0 / static_cast<double>(first + s + 1));
+      m2.addcmul_(step, value - mean);
+    }
+    return;
+  }
+  double* const means = mean.data_ptr<double>();
+  double* const squares = m2.data_ptr<double>();
+  OverColumns(x, [&](const auto* from, int64_t column, size_t stride, size_t samples, size_t count) {
+    kernels::UpdateAbsMoments(from, stride, samples, static_cast<int>(first), count, means + column, squares + column);
+  });
+}
+
+void AddProducts(const at::Tensor& x, const at::Tensor& products) {
+  const int64_t samples = x.size(0);
+  if (!x.is_cpu()) {
+    const at::Tensor rows = x.view({samples, -1}).to(at::kDouble);
+    products.add_(at::mm(rows, rows.t()).cpu());
+    return;
+  }
+  // A matrix for each tile, added in order.
+  const int64_t tiles = (x.numel() / samples + kTile - 1) / kTile;
+  const at::Tensor parts = at::zeros({tiles, samples, samples}, at::kDouble);
+  double* const to = parts.data_ptr<double>();
+  OverColumns(x, [&](const auto* from, int64_t first, size_t stride, size_t rows, size_t count) {
+    kernels::AddProducts(from, stride, rows, count, to + first / kTile * samples * samples);
+  });
+  for (const at::Tensor& part : parts.unbind()) products.add_(part).add_(part.tril(-1).t());
 }
 
 std::vector<double> ToDoubles(const std::vector<at::Tensor>& scalars) {

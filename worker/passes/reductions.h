@@ -20,6 +20,19 @@ at::Tensor AbsDotSpread(const at::Tensor& x, const at::Tensor& y, const at::Tens
 // ones.
 at::Tensor SumOverDeviation(const at::Tensor& numerator, const at::Tensor& m2, int samples);
 
+// Sum of mean^2 / (m2 / samples + floor), all float64.
+at::Tensor SumSquareOverVariance(const at::Tensor& mean, const at::Tensor& m2, int samples, double floor);
+
+// Running sums over samples, in place: x [n, ...] is contiguous and the others, on its device, are as one sample.
+// sums (int16): the positive elements less the negative ones. A NaN has no sign.
+void AddSigns(const at::Tensor& x, const at::Tensor& sums);
+// Of |x|, float64: Welford's update by the samples first, ..., first + n - 1, which come in order. Equal samples leave
+// m2 = 0.
+void UpdateAbsMoments(const at::Tensor& x, int64_t first, const at::Tensor& mean, const at::Tensor& m2);
+
+// Adds the inner products of the rows of x [n, ...], contiguous, to products [n, n], float64, on the CPU.
+void AddProducts(const at::Tensor& x, const at::Tensor& products);
+
 // All of them in one transfer. An undefined tensor is 0.
 std::vector<double> ToDoubles(const std::vector<at::Tensor>& scalars);
 

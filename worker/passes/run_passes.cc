@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "worker/passes/first_elements.h"
 #include "worker/passes/graph_run.h"
 
 namespace zcbench {
@@ -41,13 +42,14 @@ Scheme SchemeOf(WeightUse use) {
 // In the run's precision, on its device.
 Weights Prepare(const PassInput& input, WeightUse use, int draw) {
   Weights weights;
-  const bool absolute = use == WeightUse::kAbsolute || use == WeightUse::kAbsoluteTokens;
   for (const at::Tensor& tensor : input.weights.Draw(input.model, SchemeOf(use), draw))
-    weights.push_back(tensor.to(input.device, absolute ? at::kDouble : input.dtype));
+    weights.push_back(tensor.to(input.device, InDouble(use) ? at::kDouble : input.dtype));
   for (size_t i = 0; i < weights.size(); ++i) {
     const TensorRole role = input.model.tensors()[i].role;
-    const bool weight = role == TensorRole::kLayerWeight || role == TensorRole::kTransposedWeight;
-    const bool bias = role == TensorRole::kLayerBias || role == TensorRole::kTransposedBias;
+    const bool weight =
+        role == TensorRole::kLayerWeight || role == TensorRole::kTransposedWeight || role == TensorRole::kNormWeight;
+    const bool bias =
+        role == TensorRole::kLayerBias || role == TensorRole::kTransposedBias || role == TensorRole::kNormBias;
     if (use == WeightUse::kAbsolute ||
         (use == WeightUse::kAbsoluteTokens && role == TensorRole::kEmbedding && weights[i].dim() == 3)) {
       weights[i] = weights[i].abs();
@@ -209,10 +211,15 @@ absl::StatusOr<std::vector<double>> RunPasses(const PassInput& input, const std:
         weights = Prepare(input, key.graph.weights, key.draw);
         prepared = wanted;
       }
-      GraphRun run(input, key.graph, weights,
-                   key.given_parts ? input.parts : Cut(InputOf(input, key.graph.input, key.images), key.pieces));
-      for (const size_t i : members) run.Add(subscriptions[i], passes[i].backward);
-      run.Run();
+      std::vector<Batch> pieces =
+          key.given_parts ? input.parts : Cut(InputOf(input, key.graph.input, key.images), key.pieces);
+      if (key.graph.first_elements) {
+        RunFirstElements(input, key.graph.batch_norm, weights, pieces, subscriptions, members);
+      } else {
+        GraphRun run(input, key.graph, weights, std::move(pieces));
+        for (const size_t i : members) run.Add(subscriptions[i], passes[i].backward);
+        run.Run();
+      }
     }
     const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (const size_t i : members) seconds[i] += elapsed / static_cast<double>(members.size());

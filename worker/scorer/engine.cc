@@ -20,8 +20,8 @@
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "nas/space.h"
-#include "worker/models/weights.h"
 #include "worker/proxies/evaluate.h"
+#include "worker/scorer/model_builder.h"
 
 namespace zcbench {
 namespace {
@@ -122,6 +122,7 @@ struct Engine::Device {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
   std::string name;
+  ModelBuilder builder;
 };
 
 std::vector<std::string> AvailableDevices() {
@@ -218,27 +219,35 @@ absl::StatusOr<std::vector<ScoredProxy>> Engine::Score(const ScoringRequest& req
 absl::StatusOr<std::vector<ScoredProxy>> Engine::Score(const ScoringRequest& request, const ProbeBatch* batch) {
   std::vector<ProxyText> proxies;
   bool takes_parts = false;
+  bool reads_weights = false;
   for (const std::string& text : request.proxies) {
     ZCB_ASSIGN_OR_RETURN(const ProxyText parsed, ParseProxyText(text));
     ZCB_ASSIGN_OR_RETURN(proxies.emplace_back(), CanonicalProxy(parsed));
     ZCB_ASSIGN_OR_RETURN(const ProxyDefinition* const definition, proxy_registry().Find(parsed.name));
+    reads_weights |= (definition->reads & kWeights) != 0;
     takes_parts |= definition->options.contains("micro_batches");
     if (batch == nullptr && (definition->reads & (kImages | kLabels))) {
       return absl::InvalidArgumentError(absl::StrCat("proxy ", text, " reads images, and there is no probe batch"));
     }
   }
-  ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, BuildModel(request.architecture, request.cell));
+  BuildOrder order{request.cell, request.architecture, request.seed, reads_weights};
+  ZCB_ASSIGN_OR_RETURN(BuiltModel built, device_->builder.Take(order));
+  if (!request.next_architecture.empty()) {
+    order.architecture = request.next_architecture;
+    device_->builder.Order(std::move(order));
+  }
+  const Model& model = *built.model;
   if (batch != nullptr) ZCB_RETURN_IF_ERROR(CheckProbeBatchFits(*batch, request.cell));
-  if (takes_parts && model->couples_samples() && request.cell.images < 32 && !warned_of_small_parts_) {
+  if (takes_parts && model.couples_samples() && request.cell.images < 32 && !warned_of_small_parts_) {
     warned_of_small_parts_ = true;
     Log(LogLevel::kWarning,
         "batch normalisation over micro-batches of less than 4 images: zico and lswag are noisy; take 32 images or "
         "more",
         {{"images", absl::StrCat(request.cell.images)}, {"micro_batches", "8"}});
   }
-  const CounterSource weights(request.seed);
-  const PassInput input{*model, weights,        batch == nullptr ? Blank(request.cell) : ToTensors(*batch),
-                        {},     device_->dtype, device_->device};
+  const DrawnAhead weights(request.seed, std::move(built.weights));
+  const PassInput input{model, weights,        batch == nullptr ? Blank(request.cell) : ToTensors(*batch),
+                        {},    device_->dtype, device_->device};
   ZCB_ASSIGN_OR_RETURN(std::vector<ProxyScore> scores, Evaluate(input, proxies));
   std::vector<ScoredProxy> result;
   for (ProxyScore& score : scores)

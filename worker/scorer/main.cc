@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -24,6 +25,7 @@
 #include "nas/space.h"
 #include "nas/task.h"
 #include "worker/scorer/engine.h"
+#include "worker/scorer/pages.h"
 #ifdef ZCB_WITH_SERVICE
 #include "worker/agent/serve.h"
 #endif
@@ -234,6 +236,13 @@ absl::Status Describe(const EngineOptions& options, const std::string& format) {
   return absl::OkStatus();
 }
 
+absl::Status WritePages(const std::filesystem::path& folder) {
+  ZCB_ASSIGN_OR_RETURN(const std::string proxies, ProxiesPage());
+  ZCB_ASSIGN_OR_RETURN(const std::string spaces, SpacesPage());
+  ZCB_RETURN_IF_ERROR(WriteFileAtomically(folder / "proxies.md", proxies));
+  return WriteFileAtomically(folder / "spaces.md", spaces);
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Computes zero-cost proxies of untrained networks on one device.");
   app.set_version_flag("--version", std::string("zcbench-scorer ") + ZCB_VERSION);
@@ -286,6 +295,8 @@ int Main(int argc, char** argv) {
   describe->add_option("--format", format, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
+  std::string pages;
+  describe->add_option("--pages", pages, "write the reference pages proxies.md and spaces.md into this folder instead");
   add_engine_options(describe);
 
 #ifdef ZCB_WITH_SERVICE
@@ -303,7 +314,7 @@ int Main(int argc, char** argv) {
   }
   absl::Status status;
   if (*score) status = Score(arguments, options);
-  if (*describe) status = Describe(options, format);
+  if (*describe) status = pages.empty() ? Describe(options, format) : WritePages(pages);
 #ifdef ZCB_WITH_SERVICE
   if (*serve) {
     const auto engine = Engine::Create(options);
