@@ -229,11 +229,11 @@ TEST(FeaturesTest, VkdnwIsTheEntropyOfTheFisherInformation) {
     }
     double expected = static_cast<double>(weights.size());
     for (const double q : deciles) expected -= q / sum * std::log(q / sum + 1e-10);
-    // The fixture's noise is its batch.
+    // The fixture's noise is its batch. Four images do not fill the matrix: its small deciles are rounding.
     for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
       PassInput input = fixture.Input(dtype);
       input.batch = input.batch.Slice(0, images);
-      EXPECT_NEAR(ScoreOf("vkdnw", input), expected, dtype == at::kDouble ? 1e-8 : 1e-4) << name;
+      EXPECT_NEAR(ScoreOf("vkdnw", input), expected, dtype == at::kDouble ? 1e-6 : 1e-4) << name;
     }
     EXPECT_GT(expected, static_cast<double>(weights.size()));
   }

@@ -1,14 +1,13 @@
 // epsinas (epsilon): how far the outputs for different images spread apart between two constant weights.
-//   y_k = all outputs for the batch with every weight w_k, w_1 = 1e-7 and w_2 = 1;   p_k = (y_k - min) / (max - min)
+//   y_k = each image's first output with every weight w_k, w_1 = 1e-7 and w_2 = 1;   p_k = (y_k - min) / (max - min)
 //   score = mean | p_1 - p_2 | / mean of p_1 and p_2 together, both over the values other than 0
 // Paper:   Gracheva, "Neural Architecture Search: Two Constant Shared Weights Initialisations", Artificial Intelligence
 //          Review 2025, arXiv:2302.04406; code: egracheva/epsinas.
 // Reads:   the outputs of the passes with constant weights; no weights but these, no label.
 // Score:   no unit, >= 0, larger ranks better; not finite where all outputs are equal. Cost: two forwards in float64.
-// Differs: nowhere but in precision. As the code does it: weights of norms are w_k too, biases are 0, batch statistics.
-// Their
-//          networks have one output, and all of a layer's outputs with equal weights are equal. In float32 w_1 = 1e-7
-//          vanishes in networks whose every path has convolutions, and their score is not a number.
+// Differs: nowhere but in precision. As in the code, weights of norms are w_k too, biases are 0, and batch statistics
+//          hold. Its networks have one output; with equal weights all of a layer's outputs are equal. In float32, as
+//          there, w_1 vanishes in networks whose every path has convolutions, and the score is not a number.
 #include <cmath>
 #include <limits>
 
@@ -30,7 +29,7 @@ class Epsinas final : public Proxy {
     return {{{"constant_low"}, kOutputs}, {{"constant_high"}, kOutputs}};
   }
   void OnOutput(const PassRun& run, int64_t, const at::Tensor& output) override {
-    (run.spec.pass == "constant_low" ? low_ : high_).push_back(output);
+    (run.spec.pass == "constant_low" ? low_ : high_).push_back(output.select(1, 0).clone());
   }
   absl::StatusOr<double> Score(const ModelView&) override {
     const at::Tensor low = Scaled(low_);

@@ -52,7 +52,10 @@ class Near final : public Proxy {
     const bool limited = channels > limit_ && positions >= channels;
     const int64_t wanted = limited ? limit_ : std::min(channels, positions);
     at::Tensor rows = FirstPositions(output, wanted - (block.rows.defined() ? block.rows.size(0) : 0));
-    if (limited) rows = rows.index_select(1, at::arange(limit_, rows.options().dtype(at::kLong)) * channels / limit_);
+    if (limited) {
+      const at::Tensor spaced = (at::arange(limit_, rows.options().dtype(at::kLong)) * channels).floor_divide(limit_);
+      rows = rows.index_select(1, spaced);
+    }
     block.rows = block.rows.defined() ? at::cat({block.rows, rows}) : rows.clone();
     if (block.rows.size(0) < wanted) return;
 
