@@ -8,7 +8,6 @@
 // Differs: nowhere but in precision. As in the code, weights of norms are w_k too, biases are 0, and batch statistics
 //          hold. Its networks have one output; with equal weights all of a layer's outputs are equal. In float32, as
 //          there, w_1 vanishes in networks whose every path has convolutions, and the score is not a number.
-#include <cmath>
 #include <limits>
 
 #include "worker/proxies/proxy.h"
