@@ -112,8 +112,8 @@ class Observer {
   virtual void OnFeatureGradient(const PassRun&, int /*index*/, const at::Tensor& /*signs*/,
                                  const at::Tensor& /*gradient*/) {}
   virtual void OnSampleGradients(const PassRun&, const SampleGradients&) {}
-  // output: [n, classes]; jacobian: [n, classes, tensors], of each image's outputs by element 0 of each of the first 128
-  // of Model::tensors().
+  // output: [n, classes]; jacobian: [n, classes, tensors], of each image's outputs by element 0 of each of the first
+  // 128 of Model::tensors().
   virtual void OnFirstElements(const PassRun&, int64_t /*first*/, const at::Tensor& /*output*/,
                                const at::Tensor& /*jacobian*/) {}
   // kernel: [N, N] float64 on the CPU, over the weights of layers and norms. Only in passes with norm_gradients.
