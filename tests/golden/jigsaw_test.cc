@@ -14,7 +14,7 @@
 namespace zcbench {
 namespace {
 
-constexpr int kImages = 4;
+constexpr int kImages = 2;
 
 class JigsawTest : public testing::Test {
  protected:
