@@ -65,7 +65,7 @@ class ImportImages final : public Command {
           absl::StrCat("the images of ", task->name, " do not come with zcbench: give --from DIR"));
     }
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<DataSet> data,
-                         from_.empty() ? OpenShippedDataSet(*task) : OpenDataSet(*task, from_));
+                         from_.empty() && task->shipped ? OpenShippedDataSet(*task) : OpenDataSet(*task, from_));
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
     ZCB_RETURN_IF_ERROR(UploadProbeBatches(*client, *data, *task, cells, seeds));
     return kExitDone;
