@@ -87,10 +87,13 @@ std::string DrawLayerProfile(const pb::LayerProfile& profile, const std::string&
 
   std::string svg = absl::StrFormat(kHead, kWidth, kHeight, Escaped(title), kWidth, kHeight);
   const double bottom = kHeight - kBottom;
-  for (const pb::LayerProfileBin& bin : profile.bins()) {
-    if (!bin.in_window()) continue;
+  const auto in_window = [](const pb::LayerProfileBin& bin) { return bin.in_window(); };
+  const auto first = std::find_if(profile.bins().begin(), profile.bins().end(), in_window);
+  const auto bins_of_window = std::count_if(profile.bins().begin(), profile.bins().end(), in_window);
+  if (bins_of_window > 0) {
     absl::StrAppendFormat(&svg, "  <rect class=\"window\" x=\"%.1f\" y=\"%g\" width=\"%.1f\" height=\"%g\"/>\n",
-                          axes.X(bin.bin() - 0.5), kTop, axes.X(1) - axes.X(0), bottom - kTop);
+                          axes.X(first->bin() - 0.5), kTop,
+                          static_cast<double>(bins_of_window) * (axes.X(1) - axes.X(0)), bottom - kTop);
   }
   absl::StrAppendFormat(&svg, "  <text x=\"%g\" y=\"26\" font-size=\"15\" font-weight=\"600\">%s</text>\n", kLeft,
                         Escaped(title));
@@ -115,8 +118,8 @@ std::string DrawLayerProfile(const pb::LayerProfile& profile, const std::string&
                         (kTop + bottom) / 2, (kTop + bottom) / 2, LayerStatisticText(profile.statistic()));
 
   // Runs of bins with networks: a band, a line over it, a point each. A bin between gaps has a bar for a band.
-  for (int first = 0; first < profile.bins_size();) {
-    int end = first;
+  for (int start = 0; start < profile.bins_size();) {
+    int end = start;
     std::string upper, lower, means;
     for (; end < profile.bins_size() && profile.bins(end).has_mean(); ++end) {
       const pb::LayerProfileBin& bin = profile.bins(end);
@@ -125,11 +128,11 @@ std::string DrawLayerProfile(const pb::LayerProfile& profile, const std::string&
       lower = absl::StrFormat(" %.1f,%.1f", x, axes.Y(bin.mean() - bin.deviation())) + lower;
       absl::StrAppendFormat(&means, " %.1f,%.1f", x, axes.Y(bin.mean()));
     }
-    if (end > first) {
+    if (end > start) {
       absl::StrAppend(&svg, "  <polygon class=\"band\" points=\"", upper.substr(1), lower, "\"/>\n");
       absl::StrAppend(&svg, "  <polyline class=\"mean\" points=\"", means.substr(1), "\"/>\n");
     }
-    first = std::max(end, first + 1);
+    start = std::max(end, start + 1);
   }
   for (const pb::LayerProfileBin& bin : profile.bins()) {
     if (!bin.has_mean()) continue;

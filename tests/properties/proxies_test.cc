@@ -59,7 +59,10 @@ bool SameBits(const ScoredProxy& a, const ScoredProxy& b) {
 
 TEST_P(ProxyPropertyTest, AScoreIsBitEqualAloneOrWithAllOthersInAnyOrder) {
   std::vector<std::string> names = proxy_registry().Names();
-  names.push_back("zico(micro_batches=4)");
+  for (const char* text :
+       {"zico(micro_batches=4)", "lswag(window=p30-p60)", "lswag_psi(window=p90-p90)", "layer_log_sigma(bin=4)"}) {
+    names.push_back(text);
+  }
   const std::vector<ScoredProxy> together = Score(names);
   std::vector<std::string> backwards(names.rbegin(), names.rend());
   std::vector<ScoredProxy> reversed = Score(backwards);
@@ -133,6 +136,14 @@ TEST_P(ProxyPropertyTest, WrongRequestsAreRefusedByName) {
   request.proxies = {"zico(microbatches=8)"};
   EXPECT_THAT(engine_->Score(request, &batch_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("`micro_batches`?")));
+  request.proxies = {"lswag_psi(window=p60-p30)"};
+  EXPECT_THAT(engine_->Score(request, &batch_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("window=p60-p30")));
+  request.proxies = {"lswag(signed=yes)"};
+  EXPECT_THAT(engine_->Score(request, &batch_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("signed=yes is neither true nor false")));
+  request.proxies = {"layer_log_sigma(bin=11)"};
+  EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("bin=11")));
   request.proxies = {"synflw"};
   EXPECT_THAT(engine_->Score(request, &batch_), StatusIs(absl::StatusCode::kNotFound, HasSubstr("`synflow`?")));
   request.proxies = {"snip"};
