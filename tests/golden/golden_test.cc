@@ -224,7 +224,7 @@ TEST(GoldenRegistryTest, EveryProxyHasGoldenValues) {
                                    "near",
                                    "epsinas",
                                    "vkdnw",
-                                   "meco_tokens",
+                                   "meco_channels",
                                    "layer_log_inverse_sigma",
                                    "layer_log_sigma"};
   for (const std::filesystem::path& path : GoldenFiles("published")) {

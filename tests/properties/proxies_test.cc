@@ -78,11 +78,13 @@ TEST_P(ProxyPropertyTest, AScoreIsBitEqualAloneOrWithAllOthersInAnyOrder) {
 TEST_P(ProxyPropertyTest, TheModelAndTheBatchAreUnchanged) {
   const auto model = BuildModel(request_.architecture, request_.cell);
   ASSERT_THAT(model, IsOk());
-  // One set of weights for all, as a source may hand out.
+  // One set of weights for all passes of the model, as a source may hand out.
   class Held final : public RandomSource {
    public:
-    explicit Held(Weights weights) : weights_(std::move(weights)) {}
-    Weights Draw(const Model&, Scheme, int) const override { return weights_; }
+    Held(const Model& model, Weights weights) : model_(model), weights_(std::move(weights)) {}
+    Weights Draw(const Model& model, Scheme scheme, int draw) const override {
+      return &model == &model_ ? weights_ : CounterSource(3).Draw(model, scheme, draw);
+    }
     at::Tensor Normal(std::string_view purpose, const std::vector<int64_t>& shape) const override {
       return CounterSource(3).Normal(purpose, shape);
     }
@@ -91,6 +93,7 @@ TEST_P(ProxyPropertyTest, TheModelAndTheBatchAreUnchanged) {
     }
 
    private:
+    const Model& model_;
     Weights weights_;
   };
   const Weights drawn = CounterSource(3).Default(**model);
@@ -98,7 +101,7 @@ TEST_P(ProxyPropertyTest, TheModelAndTheBatchAreUnchanged) {
   for (const at::Tensor& tensor : drawn) before.push_back(tensor.clone());
   const at::Tensor images = at::rand({16, 3, request_.cell.height, request_.cell.width});
   const at::Tensor images_before = images.clone();
-  const Held held(drawn);
+  const Held held(**model, drawn);
   const PassInput input{**model, held, {images, at::arange(16).remainder(5)}, {}, at::kFloat, at::kCPU};
   std::vector<ProxyText> proxies;
   for (const std::string& name : proxy_registry().Names()) proxies.push_back({name, {}});

@@ -135,8 +135,8 @@ GraphRun::GraphRun(const PassInput& input, const GraphSpec& graph, const Weights
     labels.push_back(piece.labels);
   }
   if (graph_.input == GraphInput::kProbeBatch) labels_ = at::cat(labels);
-  dtype_ = InDouble(graph_.weights) ? at::kDouble : input_.dtype;
-  sums_in_double_ = dtype_ == at::kFloat && !IndependentImages() && pieces_.size() == 1;
+  dtype_ = graph_.in_double || InDouble(graph_.weights) ? at::kDouble : input_.dtype;
+  sums_in_double_ = dtype_ == at::kFloat && !IndependentImages();
 }
 
 void GraphRun::Add(const Subscription& subscription, Backward backward) {
@@ -295,6 +295,13 @@ void GraphRun::EmitModule(ModuleKind kind, const at::Tensor& output, int count) 
 }
 
 at::Tensor GraphRun::Compute(const Layer& layer, const at::Tensor& x) {
+  if (IsConstant(graph_.weights) && layer.groups == 1) {
+    // All outputs of the layer are equal, so one is computed.
+    const at::Tensor y = ApplyLayer(layer, x, Get(layer.weight).narrow(0, 0, 1), {});
+    std::vector<int64_t> sizes = y.sizes().vec();
+    (layer.kind == LayerKind::kConvolution ? sizes[1] : sizes.back()) = layer.out;
+    return y.expand(sizes);
+  }
   // A grouped convolution sums too few products to matter.
   if (!sums_in_double_ || layer.kind == LayerKind::kLinear || layer.groups > 1) return PlainOperators::Apply(layer, x);
   if (x.is_cpu() && layer.dilation == 1)

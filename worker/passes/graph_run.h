@@ -79,8 +79,8 @@ class GraphRun final : public PlainOperators {
   at::Tensor labels_;
   at::ScalarType dtype_;
   // A batch-normalised ReLU network is chaotic in float32: a rounding error turns a unit's sign, and epe_nas or plain
-  // moves by 10 %. So the whole batch's convolutions are summed in float64 and stored in float32, which takes away most
-  // of those turns (12 to 2 of 471,040 units).
+  // moves by 10 %. So its convolutions are summed in float64 and stored in float32, which takes away most of those
+  // turns (12 to 2 of 471,040 units).
   bool sums_in_double_ = false;
   std::vector<const Subscription*> subscriptions_;
   uint32_t events_ = 0;

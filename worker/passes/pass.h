@@ -5,7 +5,8 @@
 //
 //   train_loss      the task's loss (mean over the batch) to the weights: default weights, batch statistics
 //   hessian         the Hessian of that loss times the weights, on train_loss's graph
-//   input_ones      the sum of all outputs to the images, on train_loss's graph
+//   input_ones      the sum of all outputs to the images: on train_loss's graph, or, through batch normalisation, in
+//                   float64 on a graph of its own
 //   each_loss       each image's own loss to the weights, through the graph of the whole batch
 //   per_image       the same with each image normalised by its own statistics, as in a batch of one
 //   each_output     the sum of each image's outputs to the weights: kaiming fan-out weights, the first images only
@@ -24,8 +25,8 @@
 //   thin_noise      no derivative: the thin network, kaiming fan-in weights, 3 x 1000 images of noise
 //   surrogate       the layers of the surrogate one by one, Gaussian weights of their own
 //
-// In float32, convolutions of the whole batch through a model with batch normalisation are summed in float64
-// (run_passes.cc says why).
+// In float32, convolutions of a graph with batch normalisation by batch statistics are summed in float64 (graph_run.h
+// says why).
 //
 // A pass's execution is a function of the model, the batch and its spec, never of which proxies asked.
 #ifndef ZCBENCH_WORKER_PASSES_PASS_H_
@@ -50,6 +51,7 @@ enum class WeightUse {
   kAbsoluteTokens,  // the default ones with absolute embeddings, in float64
 };
 
+inline bool IsConstant(WeightUse use) { return use == WeightUse::kConstantLow || use == WeightUse::kConstantHigh; }
 // In float64 whatever the run's precision.
 inline bool InDouble(WeightUse use) { return use >= WeightUse::kConstantLow; }
 
@@ -74,6 +76,7 @@ struct GraphSpec {
   bool norm_gradients = false;  // weights of norms are differentiated too
   bool first_elements = false;  // single weights are, image by image, and nothing else (first_elements.h)
   Network network = Network::kOwn;
+  bool in_double = false;  // in float64 whatever the run's precision
 
   auto operator<=>(const GraphSpec&) const = default;
 };

@@ -13,10 +13,10 @@ namespace zcbench {
 // [N, C, H, W] or [N, T, C] -> [C, positions of all samples].
 at::Tensor ByChannel(const at::Tensor& x);
 
-// a b^T of [m, P] and [n, P], in float64.
+// a b^T of [m, P] and [n, P]: products of 1024 columns in the tensors' own precision, their sum in float64.
 at::Tensor Products(const at::Tensor& a, const at::Tensor& b);
 
-// Correlation coefficients of the rows of [R, P], float64 on the CPU, cut to [-1, 1]. NaN where a row is constant.
+// Correlation coefficients of the rows of [R, P], by Products, on the CPU, cut to [-1, 1]. NaN where a row is constant.
 at::Tensor Correlation(const at::Tensor& rows);
 
 // The covariance of channels over the positions of all pieces of a batch: centred sums of products, merged as Chan,

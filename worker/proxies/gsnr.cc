@@ -1,7 +1,8 @@
 // gsnr (xi-GSNR): signal to noise of the gradients over micro-batches.
 //   g_k   = gradient of micro-batch k's mean loss, k = 1..K
 //   score = sum over convolution and linear weights of  (mean_k g)^2 / (var_k g + xi)
-//           population variance, xi = 1e-8; a layer whose variances are all exactly 0 adds nothing
+//           population variance, xi = 1e-8; a layer whose variances are all exactly 0 adds nothing, a weight of
+//           another layer with variance 0 mean^2 / xi
 // Paper:   Sun et al., "Unleashing the Power of Gradient Signal-to-Noise Ratio for Zero-Shot NAS", ICCV 2023.
 // Reads:   the moments of the weight gradients of the train loss pass in parts; options: micro_batches (K, 2 to 64,
 //          default 8).

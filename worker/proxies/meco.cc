@@ -4,22 +4,25 @@
 //   score = sum over all modules of the smallest eigenvalue of R;   meco_conv: over the convolutions only
 // Paper:   Jiang, Wang, Bie, "MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of
 //          Correlation", NeurIPS 2023; code: HamsterMimi/MeCo.
-// Reads:   the modules' outputs in the train loss pass: a batch's statistics, where the authors run one image.
+// Reads:   the modules' outputs in the train loss pass: a batch's statistics, where the authors run one image. A matrix
+//          [channels, channels] a module outlives its event.
 // Score:   no unit, >= 0, larger ranks better. Cost: one symmetric eigenvalue problem a tensor, none where there are no
 //          more positions than channels.
 // Differs: a symmetric solver in float64 for their general one in float32, and exactly 0 where R cannot have full rank
-//          (at most `positions - 1`), where theirs gives 1e-8. Every module counts, containers too, as there; one
-//          tensor that several modules put out is solved once. A transformer's tokens are its positions.
+//          (its rank is below the number of positions), where theirs gives 1e-8. Every module counts, containers too,
+//          as there; a tensor that several modules put out one after the other is solved once.
+//          On a vision transformer, for which nothing is published, as the code runs: it takes the first axis of tokens
+//          [T, C] for channels, so R correlates the tokens of the first image over their features.
 //
-// meco_tokens: what the authors' code does with tokens [T, C], whose first axis it takes for channels: R correlates the
-// tokens of the first image over their features. With 197 tokens meco is 0 for every module of 197 channels or more.
+// meco_channels: tokens as positions, features as channels. With 197 tokens it is 0 for every module of 197 features or
+// more, so for all of AutoFormer-S and -B.
 #include "worker/proxies/channels.h"
 #include "worker/proxies/proxy.h"
 
 namespace zcbench {
 namespace {
 
-enum class Rows { kChannels, kConvolutionChannels, kTokens };
+enum class Rows { kFirstAxis, kConvolutionChannels, kChannels };
 
 template <Rows rows>
 class Meco final : public Proxy {
@@ -37,7 +40,7 @@ class Meco final : public Proxy {
     }
     last_ = a;
     counts_.push_back(count);
-    correlations_.push_back(Correlation(a).nan_to_num_(0));
+    correlations_.push_back(Correlation(a.to(at::kDouble)).nan_to_num_(0));
   }
   absl::StatusOr<double> Score(const ModelView&) override {
     double score = 0;
@@ -71,7 +74,7 @@ ZCB_REGISTER(proxy, ProxyDefinition, meco) {
                 .reads = kWeights | kImages,
                 .passes = {"train_loss"},
                 .tolerance = 5e-4,
-                .create = Create<Meco<Rows::kChannels>>});
+                .create = Create<Meco<Rows::kFirstAxis>>});
   registry.Add({.name = "meco_conv",
                 .summary = "meco over the outputs of convolutions only",
                 .paper = kPaper,
@@ -81,14 +84,14 @@ ZCB_REGISTER(proxy, ProxyDefinition, meco) {
                 .tolerance = 5e-4,
                 .create = Create<Meco<Rows::kConvolutionChannels>>,
                 .undefined_for = OnlyConvolutionNetworks});
-  registry.Add({.name = "meco_tokens",
-                .summary = "meco with the tokens as rows, as its code takes them (vision transformers)",
+  registry.Add({.name = "meco_channels",
+                .summary = "meco with tokens as positions and features as channels (vision transformers)",
                 .paper = kPaper,
                 .reads = kWeights | kImages,
                 .passes = {"train_loss"},
                 .variant = true,
                 .tolerance = 5e-4,
-                .create = Create<Meco<Rows::kTokens>>,
+                .create = Create<Meco<Rows::kChannels>>,
                 .undefined_for = OnlyTransformers});
 }
 
