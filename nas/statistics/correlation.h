@@ -28,6 +28,11 @@ Correlation Spearman(std::span<const double> x, std::span<const double> y);
 // Kendall's Tau with Ungrouped Data", JASA 61 (1966).
 Correlation KendallTauB(std::span<const double> x, std::span<const double> y);
 
+// Partial Spearman: how alike x and y rank once what both share with `control` (the number of parameters) is taken out,
+//   (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2) (1 - r_yz^2)),   r = Spearman over the triples that are finite in all three.
+// Also undefined with fewer than three triples, and where the control ranks exactly as x or y, or the reverse.
+Correlation PartialSpearman(std::span<const double> x, std::span<const double> y, std::span<const double> control);
+
 // Ranks from 1, ties at their average (scipy.stats.rankdata). The values must not be NaN.
 std::vector<double> Ranks(std::span<const double> values);
 

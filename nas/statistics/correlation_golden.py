@@ -2,13 +2,16 @@
 """Writes correlation_golden.json beside itself: correlations of columns of every awkward kind.
 
 Ranks, Spearman's rho and Kendall's tau-b come from SciPy. Pearson's r is computed here in exact arithmetic, since
-SciPy's overflows or rounds badly for some of the columns; elsewhere both must agree.
+SciPy's overflows or rounds badly for some of the columns; elsewhere both must agree. The partial correlation is that of
+the residuals of ranks regressed on the control's ranks. nDCG comes from scikit-learn; the overlap and the regret of the
+first k are means over all ways to break ties, listed one by one.
 
-    pip install scipy && ./correlation_golden.py
+    pip install scipy scikit-learn && ./correlation_golden.py
 """
 
 import decimal
 import fractions
+import itertools
 import json
 import math
 import pathlib
@@ -16,6 +19,7 @@ import warnings
 
 import numpy
 import scipy.stats
+import sklearn.metrics
 
 decimal.getcontext().prec = 60
 
@@ -39,13 +43,58 @@ def number(value):
     return value if math.isfinite(value) else str(value)
 
 
+def partial_spearman(x, y, control):
+    x, y, control = (scipy.stats.rankdata(column) for column in (x, y, control))
+    if any(len(set(column)) < 2 for column in (x, y, control)) or len(x) < 3:
+        return None
+
+    def residuals(column):
+        centred, of = column - column.mean(), control - control.mean()
+        left = centred - of * (centred @ of) / (of @ of)
+        return left if left @ left > 1e-9 * (centred @ centred) else None
+
+    left_x, left_y = residuals(x), residuals(y)
+    if left_x is None or left_y is None:
+        return None
+    return float(left_x @ left_y / math.sqrt((left_x @ left_x) * (left_y @ left_y)))
+
+
+def tops(values, k):
+    """Every set of k places that hold the k largest values; None: too many."""
+    boundary = sorted(values, reverse=True)[k - 1]
+    above = [i for i, v in enumerate(values) if v > boundary]
+    tied = [i for i, v in enumerate(values) if v == boundary]
+    if math.comb(len(tied), k - len(above)) > 300:
+        return None
+    return [set(above) | set(some) for some in itertools.combinations(tied, k - len(above))]
+
+
+def top_of_ranking(scores, accuracies, k):
+    result = {"k": k, "ndcg": None, "overlap": None, "regret": None}
+    if len(scores) < k:
+        return result
+    if len(set(accuracies)) > 1 and max(map(abs, accuracies)) < 1e100 and len(scores) > 1:
+        gains = numpy.array(accuracies) - min(accuracies)
+        result["ndcg"] = float(sklearn.metrics.ndcg_score([gains / gains.max()], [scipy.stats.rankdata(scores)], k=k))
+    ours, best = tops(scores, k), tops(accuracies, k)
+    if ours is not None and best is not None:
+        result["overlap"] = float(numpy.mean([len(a & b) / k for a in ours for b in best]))
+    if ours is not None:
+        result["regret"] = float(numpy.mean([max(accuracies) - max(accuracies[i] for i in a) for a in ours]))
+    return result
+
+
 def case(name, x, y, scipy_is_accurate=True):
     x, y = [float(v) for v in x], [float(v) for v in y]
     kept = [(v, w) for v, w in zip(x, y) if math.isfinite(v) and math.isfinite(w)]
     kept_x, kept_y = [v for v, _ in kept], [w for _, w in kept]
     result = {"name": name, "x": [number(v) for v in x], "y": [number(v) for v in y], "pairs": len(kept),
               "x_ranks": scipy.stats.rankdata(kept_x).tolist() if kept else [],
-              "pearson": None, "spearman": None, "kendall": None}
+              "pearson": None, "spearman": None, "kendall": None,
+              "control": [(7 * i * i) % 11 for i in range(len(x))], "top": [top_of_ranking(kept_x, kept_y, k)
+                                                                           for k in (1, 2, 3, 10)]}
+    kept_control = [c for c, v, w in zip(result["control"], x, y) if math.isfinite(v) and math.isfinite(w)]
+    result["partial"] = partial_spearman(kept_x, kept_y, kept_control) if kept else None
     if len(kept) >= 2 and len(set(kept_x)) > 1 and len(set(kept_y)) > 1:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/status_matchers.h"
 #include "nas/random.h"
+#include "nas/statistics/ranking.h"
 
 namespace zcbench {
 namespace {
@@ -52,6 +53,82 @@ TEST(CorrelationTest, EqualsTheGoldenValues) {
       EXPECT_EQ(Ranks(x), Column(test["x_ranks"]));
     }
   }
+}
+
+// Null where the generator has no value: undefined, or too many ways to break ties.
+TEST(RankingTest, EqualsTheGoldenValues) {
+  const absl::StatusOr<std::string> text =
+      ReadFile(std::filesystem::path(ZCB_SOURCE_DIR) / "nas/statistics/correlation_golden.json");
+  ASSERT_THAT(text, IsOk());
+  const json golden = json::parse(*text, nullptr, false);
+  int compared = 0;
+  for (const json& test : golden["cases"]) {
+    SCOPED_TRACE(test["name"].get<std::string>());
+    const std::vector<double> x = Column(test["x"]);
+    const std::vector<double> y = Column(test["y"]);
+    ExpectIs(PartialSpearman(x, y, Column(test["control"])), test["partial"], test["pairs"], "partial Spearman");
+    for (const json& top : test["top"]) {
+      const size_t k = top["k"];
+      SCOPED_TRACE(k);
+      const auto expect = [&](const std::optional<double>& ours, const json& theirs, double tolerance) {
+        if (theirs.is_null()) return;
+        ++compared;
+        ASSERT_TRUE(ours.has_value());
+        EXPECT_NEAR(*ours, theirs.get<double>(), tolerance);
+      };
+      expect(Ndcg(x, y, k), top["ndcg"], 1e-12);
+      expect(TopKOverlap(x, y, k), top["overlap"], 1e-12);
+      const double scale = top["regret"].is_null() ? 0 : std::fabs(top["regret"].get<double>());
+      if (std::isfinite(scale)) expect(RegretAtK(x, y, k), top["regret"], 1e-12 * std::max(1.0, scale));
+    }
+  }
+  EXPECT_GT(compared, 150);
+}
+
+TEST(RankingTest, IsUndefinedWithoutEnoughPairs) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double> x = {1, 2, nan, 4};
+  const std::vector<double> y = {5, 5, 5, nan};
+  EXPECT_FALSE(TopKOverlap(x, y, 3).has_value());
+  EXPECT_FALSE(RegretAtK(x, y, 0).has_value());
+  EXPECT_FALSE(Ndcg(x, y, 2).has_value());  // all accuracies are equal
+  EXPECT_EQ(TopKOverlap(x, y, 2), 1);
+  EXPECT_EQ(RegretAtK(x, y, 1), 0);
+}
+
+TEST(MergeTest, EachRuleIsItsFormula) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double> a = {1, 4, nan, 2};
+  const std::vector<double> b = {30, 10, 50, 30};
+  const std::vector<std::span<const double>> columns = {a, b};
+  const Merged ranks = Merge(MergeRule::kRankSum, columns);
+  EXPECT_EQ(ranks.complete, 3u);
+  EXPECT_THAT(ranks.values, ElementsAre(3.5, 4, ::testing::IsNan(), 4.5));
+  const Merged logs = Merge(MergeRule::kLogRank, columns);
+  EXPECT_NEAR(logs.values[0], std::log(1 / 3.0) + std::log(2.5 / 3), 1e-15);
+  EXPECT_NEAR(logs.values[1], std::log(1 / 3.0), 1e-15);
+  const Merged scores = Merge(MergeRule::kZscoreSum, columns);
+  EXPECT_NEAR(scores.values[1], (4 - 7 / 3.0) / std::sqrt(14 / 9.0) - std::sqrt(2.0), 1e-14);
+  const Merged product = Merge(MergeRule::kRawProduct, columns);
+  EXPECT_NEAR(product.values[3], std::log(60.0), 1e-15);
+  EXPECT_TRUE(std::isnan(product.values[2]));
+
+  // A constant adds nothing; what is not positive has no place in a product.
+  const std::vector<double> constant(4, 7.0);
+  EXPECT_EQ(Merge(MergeRule::kZscoreSum, std::vector<std::span<const double>>{constant, b}).values,
+            Merge(MergeRule::kZscoreSum, std::vector<std::span<const double>>{b}).values);
+  const std::vector<double> zero = {0, 1, 2, 3};
+  const Merged skipped = Merge(MergeRule::kRawProduct, std::vector<std::span<const double>>{zero, b});
+  EXPECT_THAT(skipped.skipped, ElementsAre(0u));
+  EXPECT_NEAR(skipped.values[1], std::log(10.0), 1e-15);
+  EXPECT_TRUE(std::isnan(Merge(MergeRule::kRawProduct, std::vector<std::span<const double>>{zero}).values[1]));
+}
+
+TEST(MergeTest, NamesAreReadBackAndAMistypedOneSuggestsTheNearest) {
+  for (const MergeRule rule : kMergeRules) EXPECT_EQ(ParseMergeRule(NameOf(rule)).value(), rule);
+  const absl::Status unknown = ParseMergeRule("ranksum").status();
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(unknown.message(), ::testing::HasSubstr("did you mean `rank_sum`?"));
 }
 
 TEST(RanksTest, TiesHaveTheirAverageAndInfinitiesTheEnds) {
