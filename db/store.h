@@ -247,6 +247,19 @@ struct AccuracyRow {
   double value = 0;
 };
 
+// Proxies to be merged, under a name.
+struct StoredCombination {
+  std::string name{};
+  std::string space{};
+  std::string task{};
+  std::string proxies{};  // for people: canonical texts, joined by ", "
+  std::string merge{};
+  std::string details{};  // JSON, read by the server alone
+  absl::Time created{};
+
+  bool operator==(const StoredCombination&) const = default;
+};
+
 struct ImportCounts {
   uint64_t added = 0;
   uint64_t unchanged = 0;
@@ -309,6 +322,8 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) = 0;
   virtual absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) = 0;
 
+  virtual absl::StatusOr<std::vector<StoredCombination>> ListCombinations() = 0;  // by name
+
   // NOT_FOUND: no request of this id was answered lately.
   virtual absl::StatusOr<RecordedAnswer> FindAnswer(std::string_view request_id) = 0;
 };
@@ -362,6 +377,8 @@ class StoreWriter : public StoreReader {
   virtual absl::StatusOr<ImportCounts> AddAccuracies(const AccuracyKey& key, std::string_view licence,
                                                      std::string_view digest, std::span<const NewAccuracy> rows,
                                                      absl::Time now) = 0;
+  // ALREADY_EXISTS: the name is there and is not to be replaced.
+  virtual absl::Status PutCombination(const StoredCombination& combination, bool replace) = 0;
 };
 
 // Thread-safe. Both calls block; neither may be nested in the other.

@@ -611,5 +611,31 @@ TEST_P(StoreSuite, AnAccuracyNeverChanges) {
               IsOk());
 }
 
+TEST_P(StoreSuite, ACombinationIsReplacedOnlyWhenAskedTo) {
+  StoredCombination combination{.name = "best",
+                                .space = "nasbench201",
+                                .task = "cifar10",
+                                .proxies = "jacov, nwot",
+                                .merge = "rank_sum",
+                                .details = "{}",
+                                .created = kNoon};
+  const auto put = [&](bool replace) {
+    return store().Write([&](StoreWriter& writer) { return writer.PutCombination(combination, replace); });
+  };
+  EXPECT_THAT(put(false), IsOk());
+  combination.merge = "log_rank";
+  EXPECT_THAT(put(false), StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("`best`")));
+  EXPECT_THAT(put(true), IsOk());
+  const StoredCombination replaced = combination;
+  combination.name = "a";
+  EXPECT_THAT(put(true), IsOk());
+  Reopen();
+  EXPECT_THAT(store().Read([&](StoreReader& reader) -> absl::Status {
+    EXPECT_THAT(reader.ListCombinations(), IsOkAndHolds(ElementsAre(combination, replaced)));
+    return absl::OkStatus();
+  }),
+              IsOk());
+}
+
 }  // namespace
 }  // namespace zcbench

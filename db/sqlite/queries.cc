@@ -854,4 +854,36 @@ absl::StatusOr<ImportCounts> Queries::AddAccuracies(const AccuracyKey& key, std:
   return counts;
 }
 
+// ---- Combinations.
+
+absl::StatusOr<std::vector<StoredCombination>> Queries::ListCombinations() {
+  ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
+    SELECT name, space, task, proxies, merge, details, created_us FROM combination ORDER BY name)sql"));
+  std::vector<StoredCombination> combinations;
+  while (true) {
+    ZCB_ASSIGN_OR_RETURN(const bool more, row.Step());
+    if (!more) return combinations;
+    combinations.push_back({.name = row.Text(0),
+                            .space = row.Text(1),
+                            .task = row.Text(2),
+                            .proxies = row.Text(3),
+                            .merge = row.Text(4),
+                            .details = row.Text(5),
+                            .created = row.Time(6)});
+  }
+}
+
+absl::Status Queries::PutCombination(const StoredCombination& combination, bool replace) {
+  ZCB_ASSIGN_OR_RETURN(Statement insert, connection_.Prepare(R"sql(
+    INSERT INTO combination (name, space, task, proxies, merge, details, created_us)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+      ON CONFLICT DO UPDATE SET space = ?2, task = ?3, proxies = ?4, merge = ?5, details = ?6, created_us = ?7
+       WHERE ?8)sql"));
+  insert.Bind(combination.name, combination.space, combination.task, combination.proxies, combination.merge,
+              combination.details, combination.created, replace);
+  ZCB_RETURN_IF_ERROR(insert.Run());
+  if (connection_.changes() > 0) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("there is a combination `", combination.name, "` already"));
+}
+
 }  // namespace zcbench::sqlite

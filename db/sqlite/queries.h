@@ -53,6 +53,7 @@ class Queries final : public StoreWriter {
   absl::StatusOr<std::vector<ScoreConflict>> ListConflicts(int limit) override;
   absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) override;
   absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) override;
+  absl::StatusOr<std::vector<StoredCombination>> ListCombinations() override;
   absl::StatusOr<RecordedAnswer> FindAnswer(std::string_view request_id) override;
 
   absl::Status Announce(std::span<const KnownSpace> spaces, std::span<const KnownProxy> proxies) override;
@@ -79,6 +80,7 @@ class Queries final : public StoreWriter {
   absl::Status PutAnswer(std::string_view request_id, const RecordedAnswer& answer, absl::Time now) override;
   absl::StatusOr<ImportCounts> AddAccuracies(const AccuracyKey& key, std::string_view licence, std::string_view digest,
                                              std::span<const NewAccuracy> rows, absl::Time now) override;
+  absl::Status PutCombination(const StoredCombination& combination, bool replace) override;
 
  private:
   absl::StatusOr<std::optional<SeriesId>> FindSeries(const SeriesKey& key);
