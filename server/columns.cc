@@ -16,7 +16,9 @@
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "nas/statistics/correlation.h"
+#include "nas/statistics/ranking.h"
 #include "server/convert.h"
+#include "server/libra.h"
 
 namespace zcbench {
 namespace {
@@ -349,6 +351,105 @@ absl::StatusOr<VariableTable> ReadVariables(Store& store, const ColumnSelection&
   return table;
 }
 
+absl::StatusOr<Variable> ReadAccuracy(Store& store, const VariableTable& table, const std::string& against) {
+  ZCB_RETURN_IF_ERROR(CheckText("against", against, 500));
+  if (against != "accuracy" && against.rfind("accuracy:", 0) != 0) {
+    return BadField("against", absl::StrCat("`", against, "` is neither `accuracy` nor `accuracy:SOURCE/METRIC`"));
+  }
+  ZCB_ASSIGN_OR_RETURN(const AccuracyInfo info, FindAccuracy(store, table.space, table.task, against));
+  Variable truth{.name = absl::StrCat("accuracy:", info.key.source, "/", info.key.metric)};
+  truth.values.resize(table.numbers.size(), kNone);
+  ArchitectureId after{};
+  while (true) {
+    std::vector<AccuracyRow> rows;
+    const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(rows, reader.ReadAccuracies(info.id, after, kPage));
+      return absl::OkStatus();
+    });
+    ZCB_RETURN_IF_ERROR(read);
+    for (const AccuracyRow& row : rows) {
+      // An architecture without any score is nobody's pair.
+      const auto number = table.numbers.find(static_cast<int64_t>(row.architecture));
+      if (number != table.numbers.end()) truth.values[number->second] = row.value;
+    }
+    if (rows.size() < static_cast<size_t>(kPage)) return truth;
+    after = rows.back().architecture;
+  }
+}
+
+absl::StatusOr<std::set<std::string>> SmallerIsBetter(Store& store) {
+  std::set<std::string> names;
+  const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(const std::vector<KnownProxy> proxies, reader.GetProxies());
+    for (const KnownProxy& proxy : proxies) {
+      if (!proxy.larger_is_better) names.insert(proxy.name);
+    }
+    return absl::OkStatus();
+  });
+  ZCB_RETURN_IF_ERROR(read);
+  return names;
+}
+
+bool IsOneOf(const std::set<std::string>& names, const std::string& proxy) {
+  return names.contains(proxy.substr(0, proxy.find('(')));
+}
+
+namespace {
+
+void PutBaselineFirst(std::vector<Variable>& variables) {
+  std::stable_partition(variables.begin(), variables.end(), [](const Variable& v) { return v.name == kBaseline; });
+}
+
+const Variable* FindVariable(const std::vector<Variable>& variables, const std::string& name) {
+  const auto found =
+      std::find_if(variables.begin(), variables.end(), [&](const Variable& v) { return v.name == name; });
+  return found == variables.end() ? nullptr : &*found;
+}
+
+// Pairs of both, and what correlations say of all of them.
+struct PairedValues {
+  std::vector<double> a;
+  std::vector<double> b;
+};
+
+PairedValues Pair(const Variable& a, const Variable& b, v1::Correlation& correlation) {
+  PairedValues pairs;
+  uint64_t left_out = 0;
+  for (size_t i = 0; i < a.values.size(); ++i) {
+    const bool has_a = std::isfinite(a.values[i]);
+    const bool has_b = std::isfinite(b.values[i]);
+    if (has_a && has_b) {
+      pairs.a.push_back(a.values[i]);
+      pairs.b.push_back(b.values[i]);
+    } else if (has_a || has_b) {
+      ++left_out;
+    }
+  }
+  correlation.set_a(a.name);
+  correlation.set_b(b.name);
+  correlation.set_n(pairs.a.size());
+  correlation.set_left_out(left_out);
+  correlation.set_seeds(std::max(a.seeds, b.seeds));
+  if (const std::optional<double> rho = Spearman(pairs.a, pairs.b).value) correlation.set_spearman(*rho);
+  return pairs;
+}
+
+void SetInterval(const PairedValues& pairs, const IntervalOptions& options, v1::Correlation& correlation) {
+  const std::optional<Interval> bounds = SpearmanInterval(pairs.a, pairs.b, options);
+  if (!bounds.has_value()) return;
+  correlation.set_spearman_low(bounds->low);
+  correlation.set_spearman_high(bounds->high);
+}
+
+IntervalOptions AffordableIntervals(size_t pairs, size_t architectures) {
+  IntervalOptions options;
+  options.resamples = static_cast<int>(
+      std::clamp(kResampledValues / (static_cast<double>(pairs) * static_cast<double>(architectures)), 200.0, 1000.0));
+  return options;
+}
+
+}  // namespace
+
 absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& scheduler,
                                                 const v1::CorrelateRequest& request) {
   ZCB_RETURN_IF_ERROR(CheckText("against", request.against(), 500, true));
@@ -357,36 +458,46 @@ absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& schedul
                                             "` is neither empty nor `accuracy` nor "
                                             "`accuracy:SOURCE/METRIC`"));
   }
-  ZCB_ASSIGN_OR_RETURN(const ColumnSelection selection,
-                       SelectColumns(store, scheduler, request.filter(), /*baseline=*/true));
+  if (request.top() > 1'000'000) return BadField("top", absl::StrCat(request.top(), " is more than 1,000,000"));
+  const size_t top = request.top() == 0 ? 10 : request.top();
+  std::vector<v1::Combination> combinations;
+  for (const std::string& name : request.combinations()) {
+    ZCB_ASSIGN_OR_RETURN(v1::Combination combination, FindCombination(store, name));
+    combinations.push_back(std::move(combination));
+  }
+  v1::ScoreFilter filter = request.filter();
+  if (!filter.proxies().empty()) {
+    for (const v1::Combination& combination : combinations) {
+      for (const v1::CombinedProxy& proxy : combination.proxies()) filter.add_proxies(proxy.proxy());
+    }
+  }
+  ZCB_ASSIGN_OR_RETURN(const ColumnSelection selection, SelectColumns(store, scheduler, filter, /*baseline=*/true));
   ZCB_ASSIGN_OR_RETURN(VariableTable table, ReadVariables(store, selection));
   std::vector<Variable>& variables = table.variables;
-  std::stable_partition(variables.begin(), variables.end(), [](const Variable& v) { return v.name == kBaseline; });
+  PutBaselineFirst(variables);
+  std::vector<Variable> merged;
+  for (const v1::Combination& combination : combinations) {
+    ZCB_ASSIGN_OR_RETURN(Variable values, MergeVariables(table, combination));
+    merged.push_back(std::move(values));
+  }
+  if (!request.filter().proxies().empty() && !combinations.empty()) {
+    ZCB_ASSIGN_OR_RETURN(const SeriesFilter asked, CheckFilter(store, scheduler, request.filter()));
+    std::erase_if(variables, [&](const Variable& v) {
+      return v.name != kBaseline &&
+             std::find(asked.proxies.begin(), asked.proxies.end(), v.name) == asked.proxies.end();
+    });
+  }
+  std::move(merged.begin(), merged.end(), std::back_inserter(variables));
 
   std::optional<Variable> truth;
   if (!request.against().empty()) {
-    ZCB_ASSIGN_OR_RETURN(const AccuracyInfo info, FindAccuracy(store, table.space, table.task, request.against()));
-    truth = Variable{.name = absl::StrCat("accuracy:", info.key.source, "/", info.key.metric)};
-    ArchitectureId after{};
-    while (true) {
-      std::vector<AccuracyRow> rows;
-      const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
-        ZCB_ASSIGN_OR_RETURN(rows, reader.ReadAccuracies(info.id, after, kPage));
-        return absl::OkStatus();
-      });
-      ZCB_RETURN_IF_ERROR(read);
-      for (const AccuracyRow& row : rows) {
-        // An architecture without any score is nobody's pair.
-        const auto number = table.numbers.find(static_cast<int64_t>(row.architecture));
-        if (number == table.numbers.end()) continue;
-        truth->values.resize(table.numbers.size(), kNone);
-        truth->values[number->second] = row.value;
-      }
-      if (rows.size() < static_cast<size_t>(kPage)) break;
-      after = rows.back().architecture;
-    }
-    truth->values.resize(table.numbers.size(), kNone);
+    ZCB_ASSIGN_OR_RETURN(truth, ReadAccuracy(store, table, request.against()));
   }
+  std::set<std::string> smaller;
+  if (request.all_statistics()) {
+    ZCB_ASSIGN_OR_RETURN(smaller, SmallerIsBetter(store));
+  }
+  const Variable* const params = FindVariable(variables, kBaseline);
 
   std::vector<std::pair<const Variable*, const Variable*>> pairs;
   for (size_t i = 0; i < variables.size(); ++i) {
@@ -396,36 +507,62 @@ absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& schedul
     }
     for (size_t j = i + 1; j < variables.size(); ++j) pairs.emplace_back(&variables[i], &variables[j]);
   }
-  IntervalOptions interval;
-  interval.resamples = static_cast<int>(
-      std::clamp(kResampledValues / (static_cast<double>(pairs.size()) * static_cast<double>(table.numbers.size())),
-                 200.0, 1000.0));
+  const IntervalOptions interval = AffordableIntervals(pairs.size(), table.numbers.size());
   v1::CorrelateResponse response;
   for (const auto& [a, b] : pairs) {
-    std::vector<double> x;
-    std::vector<double> y;
-    uint64_t left_out = 0;
-    for (size_t i = 0; i < a->values.size(); ++i) {
-      const bool has_a = std::isfinite(a->values[i]);
-      const bool has_b = std::isfinite(b->values[i]);
-      if (has_a && has_b) {
-        x.push_back(a->values[i]);
-        y.push_back(b->values[i]);
-      } else if (has_a || has_b) {
-        ++left_out;
-      }
-    }
     v1::Correlation& correlation = *response.add_correlations();
-    correlation.set_a(a->name);
-    correlation.set_b(b->name);
-    correlation.set_n(x.size());
-    correlation.set_left_out(left_out);
-    correlation.set_seeds(std::max(a->seeds, b->seeds));
-    if (const std::optional<double> rho = Spearman(x, y).value) correlation.set_spearman(*rho);
-    if (const std::optional<double> tau = KendallTauB(x, y).value) correlation.set_kendall(*tau);
-    if (const std::optional<Interval> bounds = SpearmanInterval(x, y, interval)) {
-      correlation.set_spearman_low(bounds->low);
-      correlation.set_spearman_high(bounds->high);
+    PairedValues values = Pair(*a, *b, correlation);
+    if (const std::optional<double> tau = KendallTauB(values.a, values.b).value) correlation.set_kendall(*tau);
+    SetInterval(values, interval, correlation);
+    if (!request.all_statistics()) continue;
+    if (const std::optional<double> r = Pearson(values.a, values.b).value) correlation.set_pearson(*r);
+    if (params != nullptr && a != params && b != params) {
+      const std::optional<double> partial = PartialSpearman(a->values, b->values, params->values).value;
+      if (partial.has_value()) correlation.set_partial_spearman(*partial);
+    }
+    if (!truth.has_value()) continue;
+    if (IsOneOf(smaller, a->name)) {
+      for (double& value : values.a) value = -value;
+    }
+    if (const auto ndcg = Ndcg(values.a, values.b, top)) correlation.set_ndcg(*ndcg);
+    if (const auto overlap = TopKOverlap(values.a, values.b, top)) correlation.set_top_overlap(*overlap);
+    if (const auto regret = RegretAtK(values.a, values.b, top)) correlation.set_regret(*regret);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::CorrelateTasksResponse> CorrelateTasks(Store& store, Scheduler& scheduler,
+                                                          const v1::CorrelateTasksRequest& request) {
+  const std::string against = request.against().empty() ? "accuracy" : request.against();
+  ZCB_ASSIGN_OR_RETURN(ColumnSelection selection, SelectColumns(store, scheduler, request.filter(), /*baseline=*/true));
+  std::map<std::pair<std::string, std::string>, ColumnSelection> cells;
+  for (SeriesInfo& series : selection.series) {
+    ColumnSelection& cell = cells[{series.key.space, series.key.task}];
+    cell.architectures = selection.architectures;
+    cell.series.push_back(std::move(series));
+  }
+  v1::CorrelateTasksResponse response;
+  for (const auto& [name, cell] : cells) {
+    v1::TaskCorrelations& task = *response.add_tasks();
+    task.set_space(name.first);
+    task.set_task(name.second);
+    const VariableTable empty{.space = name.first, .task = name.second};
+    const absl::StatusOr<Variable> known = ReadAccuracy(store, empty, against);  // before all the scores are read
+    if (absl::IsInvalidArgument(known.status())) return known.status();
+    if (!known.ok()) {
+      task.set_skipped(std::string(known.status().message()));
+      continue;
+    }
+    absl::StatusOr<VariableTable> table = ReadVariables(store, cell);
+    if (!table.ok()) return Annotate(table.status(), absl::StrCat(name.first, " on ", name.second));
+    PutBaselineFirst(table->variables);
+    ZCB_ASSIGN_OR_RETURN(const Variable truth, ReadAccuracy(store, *table, known->name));
+    task.set_accuracy(truth.name);
+    const IntervalOptions interval = AffordableIntervals(table->variables.size() * cells.size(), table->numbers.size());
+    for (const Variable& variable : table->variables) {
+      v1::Correlation& correlation = *task.add_correlations();
+      const PairedValues values = Pair(variable, truth, correlation);
+      if (request.intervals()) SetInterval(values, interval, correlation);
     }
   }
   return response;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -53,9 +54,21 @@ struct VariableTable {
 // selected. FAILED_PRECONDITION: several spaces, tasks or probe batches of one seed. INVALID_ARGUMENT: it is too much.
 absl::StatusOr<VariableTable> ReadVariables(Store& store, const ColumnSelection& selection);
 
+// The accuracy that `against` names (`accuracy`, or `accuracy:SOURCE/METRIC`) for the table's architectures.
+// NOT_FOUND: no such accuracy. FAILED_PRECONDITION: there are several and none is named. INVALID_ARGUMENT: it names
+// none.
+absl::StatusOr<Variable> ReadAccuracy(Store& store, const VariableTable& table, const std::string& against);
+
+// Of proxies by name without options: whether smaller scores rank better.
+absl::StatusOr<std::set<std::string>> SmallerIsBetter(Store& store);
+bool IsOneOf(const std::set<std::string>& names, const std::string& proxy);  // `proxy` with its options
+
 // Rank correlations as CorrelateRequest says.
 absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& scheduler,
                                                 const v1::CorrelateRequest& request);
+// As CorrelateTasksRequest says.
+absl::StatusOr<v1::CorrelateTasksResponse> CorrelateTasks(Store& store, Scheduler& scheduler,
+                                                          const v1::CorrelateTasksRequest& request);
 
 // The source of a StreamScores: the dictionary, then column after column.
 class ScoreStream {

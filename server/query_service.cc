@@ -12,6 +12,7 @@
 #include "server/convert.h"
 #include "server/handle.h"
 #include "server/layer_profile.h"
+#include "server/libra.h"
 
 namespace zcbench {
 namespace {
@@ -128,6 +129,32 @@ grpc::ServerUnaryReactor* QueryService::Correlate(grpc::CallbackServerContext* c
                                                   v1::CorrelateResponse* response) {
   return Handle(executor_, context, "Correlate", [=, this]() -> absl::Status {
     ZCB_ASSIGN_OR_RETURN(*response, zcbench::Correlate(store_, scheduler_, *request));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* QueryService::CorrelateTasks(grpc::CallbackServerContext* context,
+                                                       const v1::CorrelateTasksRequest* request,
+                                                       v1::CorrelateTasksResponse* response) {
+  return Handle(executor_, context, "CorrelateTasks", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, zcbench::CorrelateTasks(store_, scheduler_, *request));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* QueryService::FitLibra(grpc::CallbackServerContext* context,
+                                                 const v1::FitLibraRequest* request, v1::FitLibraResponse* response) {
+  return Handle(executor_, context, "FitLibra", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, zcbench::FitLibra(store_, scheduler_, clock_, *request));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* QueryService::ListCombinations(grpc::CallbackServerContext* context,
+                                                         const v1::ListCombinationsRequest* request,
+                                                         v1::ListCombinationsResponse* response) {
+  return Handle(executor_, context, "ListCombinations", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, zcbench::ListCombinations(store_, *request));
     return absl::OkStatus();
   });
 }

@@ -26,6 +26,14 @@ class QueryService final : public v1::QueryService::CallbackService {
                                        v1::ListSeriesResponse* response) override;
   grpc::ServerUnaryReactor* Correlate(grpc::CallbackServerContext* context, const v1::CorrelateRequest* request,
                                       v1::CorrelateResponse* response) override;
+  grpc::ServerUnaryReactor* CorrelateTasks(grpc::CallbackServerContext* context,
+                                           const v1::CorrelateTasksRequest* request,
+                                           v1::CorrelateTasksResponse* response) override;
+  grpc::ServerUnaryReactor* FitLibra(grpc::CallbackServerContext* context, const v1::FitLibraRequest* request,
+                                     v1::FitLibraResponse* response) override;
+  grpc::ServerUnaryReactor* ListCombinations(grpc::CallbackServerContext* context,
+                                             const v1::ListCombinationsRequest* request,
+                                             v1::ListCombinationsResponse* response) override;
   grpc::ServerUnaryReactor* ProfileLayers(grpc::CallbackServerContext* context, const v1::ProfileLayersRequest* request,
                                           v1::ProfileLayersResponse* response) override;
   grpc::ServerUnaryReactor* ImportAccuracies(grpc::CallbackServerContext* context,

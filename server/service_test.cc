@@ -96,6 +96,7 @@ class ServiceTest : public testing::Test {
       info.set_name(proxy);
       info.set_version("1.1");
       info.set_reads_weights(std::string(proxy) != "params");
+      info.set_larger_is_better(true);
       info.set_tolerance(1e-6);
     }
     return request;
@@ -521,6 +522,90 @@ TEST_F(ServiceTest, CorrelationsHaveTheBaselineAndTheTruth) {
   request.set_against("params");
   EXPECT_THAT(Status(query_, &v1::QueryService::Stub::Correlate, request),
               Fails(grpc::StatusCode::INVALID_ARGUMENT, "against"));
+}
+
+// synflow and params follow the accuracy, zico runs exactly against it.
+TEST_F(ServiceTest, LibraIsFittedStoredAndCorrelated) {
+  const v1::OpenSessionRequest worker = Worker("w");
+  const std::string session = Open(worker);
+  Create(40, {"all"}, {0});
+  Work(session, worker, [](const std::string& proxy, int i, uint64_t) -> double {
+    if (proxy == "params") return i / 4;
+    if (proxy == "synflow") return i % 7 == 0 ? i + 3 : i;
+    return -i;
+  });
+  v1::FitLibraRequest request;
+  request.mutable_filter()->set_space("nasbench201");
+  request.set_rounds(4);
+  request.set_in_sample(true);
+  request.set_save_as("mine");
+  EXPECT_THAT(Status(query_, &v1::QueryService::Stub::FitLibra, request),
+              Fails(grpc::StatusCode::NOT_FOUND, "import accuracies"));
+  Must(query_, &v1::QueryService::Stub::ImportAccuracies, Truth(40));
+  const v1::Combination fit = Must(query_, &v1::QueryService::Stub::FitLibra, request).combination();
+  EXPECT_EQ(fit.space(), "nasbench201");
+  EXPECT_EQ(fit.accuracy(), "accuracy:made up/test");
+  EXPECT_EQ(fit.n(), 40u);
+  ASSERT_EQ(fit.proxies_size(), 2);  // zico is out of range
+  EXPECT_EQ(fit.note(), "no third proxy is within 0.1 of the best rho");
+  EXPECT_EQ(fit.candidates_size(), 3);
+  ASSERT_EQ(fit.methods_size(), 7);
+  EXPECT_EQ(fit.methods(0).method(), "LIBRA, rank_sum");
+  EXPECT_GT(fit.methods(0).rho(), 0.9);
+  EXPECT_DOUBLE_EQ(fit.methods(0).n(), 20);
+  EXPECT_TRUE(fit.methods(0).has_in_sample());
+  EXPECT_EQ(fit.request().binning(), "width");
+  EXPECT_EQ(fit.validation(), "4 random halves, seed 0");
+
+  EXPECT_THAT(Status(query_, &v1::QueryService::Stub::FitLibra, request),
+              Fails(grpc::StatusCode::ALREADY_EXISTS, "`mine` already"));
+  request.set_replace(true);
+  request.set_abs_rho(true);
+  const v1::Combination turned = Must(query_, &v1::QueryService::Stub::FitLibra, request).combination();
+  EXPECT_EQ(turned.proxies(0).proxy(), "zico");
+  EXPECT_TRUE(turned.proxies(0).negated());
+  const auto listed = Must(query_, &v1::QueryService::Stub::ListCombinations, v1::ListCombinationsRequest());
+  ASSERT_EQ(listed.combinations_size(), 1);
+  EXPECT_EQ(listed.combinations(0).SerializeAsString(), turned.SerializeAsString());
+
+  v1::CorrelateRequest correlate;
+  *correlate.mutable_filter() = request.filter();
+  correlate.mutable_filter()->add_proxies("synflow");
+  correlate.set_against("accuracy");
+  correlate.add_combinations("mine");
+  correlate.set_all_statistics(true);
+  correlate.set_top(5);
+  const auto against = Must(query_, &v1::QueryService::Stub::Correlate, correlate);
+  ASSERT_EQ(against.correlations_size(), 3);  // params, synflow, the combination; zico was read for it only
+  EXPECT_EQ(against.correlations(2).a(), "libra:mine");
+  EXPECT_GT(against.correlations(2).spearman(), 0.95);
+  EXPECT_TRUE(against.correlations(2).has_partial_spearman());
+  EXPECT_FALSE(against.correlations(0).has_partial_spearman());
+  EXPECT_GE(against.correlations(1).top_overlap(), 0.6);
+  EXPECT_EQ(against.correlations(1).regret(), 0);
+  EXPECT_GT(against.correlations(1).ndcg(), 0.9);
+  EXPECT_GT(against.correlations(1).pearson(), 0.9);
+
+  v1::CorrelateTasksRequest tasks;
+  const auto matrix = Must(query_, &v1::QueryService::Stub::CorrelateTasks, tasks);
+  ASSERT_EQ(matrix.tasks_size(), 1);
+  EXPECT_EQ(matrix.tasks(0).task(), "photos");
+  EXPECT_EQ(matrix.tasks(0).correlations(0).a(), "params");
+  EXPECT_EQ(matrix.tasks(0).correlations_size(), 3);
+  tasks.set_against("accuracy:made up/validation");
+  EXPECT_THAT(Must(query_, &v1::QueryService::Stub::CorrelateTasks, tasks).tasks(0).skipped(),
+              HasSubstr("made up/test"));
+
+  correlate.set_combinations(0, "mime");
+  EXPECT_THAT(Status(query_, &v1::QueryService::Stub::Correlate, correlate),
+              Fails(grpc::StatusCode::NOT_FOUND, "did you mean `mine`?"));
+  request.set_binning("quantil");
+  EXPECT_THAT(Status(query_, &v1::QueryService::Stub::FitLibra, request),
+              Fails(grpc::StatusCode::INVALID_ARGUMENT, "did you mean `quantile`?"));
+  request.clear_binning();
+  request.set_save_as("No Name");
+  EXPECT_THAT(Status(query_, &v1::QueryService::Stub::FitLibra, request),
+              Fails(grpc::StatusCode::INVALID_ARGUMENT, "save_as"));
 }
 
 TEST_F(ServiceTest, LayersAreProfiledOverNetworks) {

@@ -203,15 +203,32 @@ absl::StatusOr<std::vector<pb::Series>> Client::ListSeries(const pb::ScoreFilter
   return series;
 }
 
-absl::StatusOr<std::vector<pb::Correlation>> Client::Correlate(const pb::ScoreFilter& filter,
-                                                               const std::string& against) {
-  pb::CorrelateRequest request;
-  *request.mutable_filter() = filter;
-  request.set_against(against);
+absl::StatusOr<std::vector<pb::Correlation>> Client::Correlate(const pb::CorrelateRequest& request) {
   ZCB_ASSIGN_OR_RETURN(auto response, Call(*queries_, &pb::QueryService::Stub::Correlate, request));
   std::vector<pb::Correlation> correlations;
   Append(*response.mutable_correlations(), correlations);
   return correlations;
+}
+
+absl::StatusOr<std::vector<pb::TaskCorrelations>> Client::CorrelateTasks(const pb::CorrelateTasksRequest& request) {
+  ZCB_ASSIGN_OR_RETURN(auto response, Call(*queries_, &pb::QueryService::Stub::CorrelateTasks, request));
+  std::vector<pb::TaskCorrelations> tasks;
+  Append(*response.mutable_tasks(), tasks);
+  return tasks;
+}
+
+absl::StatusOr<pb::Combination> Client::FitLibra(const pb::FitLibraRequest& request) {
+  ZCB_ASSIGN_OR_RETURN(auto response, Call(*queries_, &pb::QueryService::Stub::FitLibra, request));
+  return std::move(*response.mutable_combination());
+}
+
+absl::StatusOr<std::vector<pb::Combination>> Client::ListCombinations(const std::string& name) {
+  pb::ListCombinationsRequest request;
+  request.set_name(name);
+  ZCB_ASSIGN_OR_RETURN(auto response, Call(*queries_, &pb::QueryService::Stub::ListCombinations, request));
+  std::vector<pb::Combination> combinations;
+  Append(*response.mutable_combinations(), combinations);
+  return combinations;
 }
 
 absl::StatusOr<std::vector<pb::LayerProfile>> Client::ProfileLayers(const pb::ScoreFilter& filter) {

@@ -49,7 +49,11 @@ class Client {
   absl::Status StreamScores(const pb::ScoreFilter& filter,
                             const std::function<absl::Status(const pb::StreamScoresResponse&)>& receive);
   absl::StatusOr<std::vector<pb::Series>> ListSeries(const pb::ScoreFilter& filter = {});
-  absl::StatusOr<std::vector<pb::Correlation>> Correlate(const pb::ScoreFilter& filter, const std::string& against);
+  absl::StatusOr<std::vector<pb::Correlation>> Correlate(const pb::CorrelateRequest& request);
+  absl::StatusOr<std::vector<pb::TaskCorrelations>> CorrelateTasks(const pb::CorrelateTasksRequest& request);
+  absl::StatusOr<pb::Combination> FitLibra(const pb::FitLibraRequest& request);
+  // All of them, or the named one.
+  absl::StatusOr<std::vector<pb::Combination>> ListCombinations(const std::string& name = "");
   absl::StatusOr<std::vector<pb::LayerProfile>> ProfileLayers(const pb::ScoreFilter& filter);
   absl::StatusOr<pb::ImportAccuraciesResponse> ImportAccuracies(const pb::ImportAccuraciesRequest& request);
   absl::StatusOr<pb::DescribeResponse> Describe();

@@ -42,8 +42,8 @@ int ExitCode(const absl::Status& status) {
 
 std::vector<std::unique_ptr<Command>> MakeCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make : {MakeUp, MakeDown, MakeSubmit, MakeWatch, MakeScores, MakeCorrelate, MakeLayers, MakeFailures,
-                          MakeCancel, MakeList, MakeImport, MakeWorkers, MakeDrain}) {
+  for (const auto make : {MakeUp, MakeDown, MakeSubmit, MakeWatch, MakeScores, MakeCorrelate, MakeLibra, MakeLayers,
+                          MakeFailures, MakeCancel, MakeList, MakeImport, MakeWorkers, MakeDrain}) {
     commands.push_back(make());
   }
   return commands;
@@ -113,9 +113,9 @@ void FilterOptions::Declare(CLI::App& app) {
   app.add_option("--numerics", numerics_, "Only scores of this numerics class, where there are several");
 }
 
-absl::StatusOr<pb::ScoreFilter> FilterOptions::Resolve(Client& client) const {
+absl::StatusOr<pb::ScoreFilter> FilterOptions::Resolve(Client& client, bool everything) const {
   pb::ScoreFilter filter;
-  if (space_.empty() && task_.empty()) {
+  if (space_.empty() && task_.empty() && !(everything && job_.empty())) {
     ZCB_ASSIGN_OR_RETURN(const int64_t id, ParseJobId(job_));
     filter.set_job(id);
     if (id == 0) {

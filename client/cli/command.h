@@ -44,6 +44,7 @@ std::unique_ptr<Command> MakeSubmit();
 std::unique_ptr<Command> MakeWatch();
 std::unique_ptr<Command> MakeScores();
 std::unique_ptr<Command> MakeCorrelate();
+std::unique_ptr<Command> MakeLibra();
 std::unique_ptr<Command> MakeLayers();
 std::unique_ptr<Command> MakeFailures();
 std::unique_ptr<Command> MakeCancel();
@@ -85,8 +86,9 @@ class FormatOption {
 class FilterOptions {
  public:
   void Declare(CLI::App& app);
-  // Looks up what `last` is. INVALID_ARGUMENT and NOT_FOUND as arguments.h.
-  absl::StatusOr<pb::ScoreFilter> Resolve(Client& client) const;
+  // Looks up what `last` is. `everything`: without job, space and task the filter restricts neither. INVALID_ARGUMENT
+  // and NOT_FOUND as arguments.h.
+  absl::StatusOr<pb::ScoreFilter> Resolve(Client& client, bool everything = false) const;
 
  private:
   std::string job_;

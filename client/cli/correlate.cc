@@ -20,29 +20,40 @@ TableCell Optional(bool has, double value) { return has ? TableCell(value) : Tab
 std::string TwoDigits(double value) { return absl::StrFormat("%.2f", value); }
 std::string ThreeDigits(bool has, double value) { return has ? absl::StrFormat("%.3f", value) : "-"; }
 
-void PrintList(Format format, const std::vector<pb::Correlation>& correlations) {
+void PrintList(Format format, const std::vector<pb::Correlation>& correlations, bool all_statistics) {
   std::vector<std::vector<TableCell>> rows;
+  std::vector<TableColumn> columns = {{"a"},
+                                      {"b"},
+                                      {"n", true},
+                                      {"left_out", true},
+                                      {"spearman", true},
+                                      {"spearman_low", true},
+                                      {"spearman_high", true},
+                                      {"kendall", true},
+                                      {"seeds", true}};
+  if (all_statistics) {
+    for (const char* name : {"pearson", "partial_spearman", "ndcg", "top_overlap", "regret"}) {
+      columns.push_back({name, true});
+    }
+  }
   for (const pb::Correlation& entry : correlations) {
     rows.push_back({entry.a(), entry.b(), entry.n(), entry.left_out(), Optional(entry.has_spearman(), entry.spearman()),
                     Optional(entry.has_spearman_low(), entry.spearman_low()),
                     Optional(entry.has_spearman_high(), entry.spearman_high()),
                     Optional(entry.has_kendall(), entry.kendall()), uint64_t{entry.seeds()}});
+    if (!all_statistics) continue;
+    for (const TableCell& cell :
+         {Optional(entry.has_pearson(), entry.pearson()),
+          Optional(entry.has_partial_spearman(), entry.partial_spearman()), Optional(entry.has_ndcg(), entry.ndcg()),
+          Optional(entry.has_top_overlap(), entry.top_overlap()), Optional(entry.has_regret(), entry.regret())}) {
+      rows.back().push_back(cell);
+    }
   }
-  PrintTable(std::cout, format,
-             {{"a"},
-              {"b"},
-              {"n", true},
-              {"left_out", true},
-              {"spearman", true},
-              {"spearman_low", true},
-              {"spearman_high", true},
-              {"kendall", true},
-              {"seeds", true}},
-             rows);
+  PrintTable(std::cout, format, columns, rows);
 }
 
 // Proxies by how strongly they rank, the baseline first.
-void PrintAgainst(std::vector<pb::Correlation> correlations, const std::string& against) {
+void PrintAgainst(std::vector<pb::Correlation> correlations, const std::string& against, uint32_t top) {
   std::stable_sort(correlations.begin(), correlations.end(), [](const pb::Correlation& x, const pb::Correlation& y) {
     const auto key = [](const pb::Correlation& entry) {
       return std::pair(entry.a() != kBaseline, entry.has_spearman() ? -std::abs(entry.spearman()) : 1.0);
@@ -57,16 +68,23 @@ void PrintAgainst(std::vector<pb::Correlation> correlations, const std::string& 
     rows.push_back({entry.a() == kBaseline ? absl::StrCat(kBaseline, " (baseline)") : entry.a(), entry.n(),
                     entry.left_out(), ThreeDigits(entry.has_spearman(), entry.spearman()), interval,
                     ThreeDigits(entry.has_kendall(), entry.kendall()), uint64_t{entry.seeds()}});
+    if (top == 0) continue;
+    rows.back().emplace_back(ThreeDigits(entry.has_pearson(), entry.pearson()));
+    rows.back().emplace_back(ThreeDigits(entry.has_partial_spearman(), entry.partial_spearman()));
+    rows.back().emplace_back(ThreeDigits(entry.has_ndcg(), entry.ndcg()));
+    rows.back().emplace_back(ThreeDigits(entry.has_top_overlap(), entry.top_overlap()));
+    rows.back().emplace_back(ThreeDigits(entry.has_regret(), entry.regret()));
   }
-  PrintTable(std::cout, Format::kTable,
-             {{"proxy"},
-              {"n", true},
-              {"left out", true},
-              {"Spearman", true},
-              {"95 % interval", true},
-              {"Kendall", true},
-              {"seeds", true}},
-             rows);
+  std::vector<TableColumn> columns = {
+      {"proxy"},         {"n", true},    {"left out", true}, {"Spearman", true}, {"95 % interval", true},
+      {"Kendall", true}, {"seeds", true}};
+  if (top > 0) {
+    for (const std::string& name : {std::string("Pearson"), std::string("beyond params"), absl::StrCat("nDCG@", top),
+                                    absl::StrCat("top-", top, " overlap"), absl::StrCat("regret@", top)}) {
+      columns.push_back({name, true});
+    }
+  }
+  PrintTable(std::cout, Format::kTable, columns, rows);
   Say(absl::StrCat("rank correlation with ", against, "; left out: architectures without one of the two values"));
 }
 
@@ -102,6 +120,58 @@ void PrintMatrix(const std::vector<pb::Correlation>& correlations) {
   Say("intervals, Kendall and n of each pair: --format csv");
 }
 
+// Proxies against the truth of every space and task; a column for each.
+void PrintTasks(Format format, const std::vector<pb::TaskCorrelations>& tasks) {
+  if (format != Format::kTable) {
+    std::vector<std::vector<TableCell>> rows;
+    for (const pb::TaskCorrelations& task : tasks) {
+      for (const pb::Correlation& entry : task.correlations()) {
+        rows.push_back({task.space(), task.task(), entry.a(), task.accuracy(), entry.n(), entry.left_out(),
+                        Optional(entry.has_spearman(), entry.spearman()),
+                        Optional(entry.has_spearman_low(), entry.spearman_low()),
+                        Optional(entry.has_spearman_high(), entry.spearman_high()), uint64_t{entry.seeds()}});
+      }
+    }
+    PrintTable(std::cout, format,
+               {{"space"},
+                {"task"},
+                {"proxy"},
+                {"accuracy"},
+                {"n", true},
+                {"left_out", true},
+                {"spearman", true},
+                {"spearman_low", true},
+                {"spearman_high", true},
+                {"seeds", true}},
+               rows);
+    return;
+  }
+  std::vector<TableColumn> columns = {{"Spearman"}};
+  std::map<std::pair<bool, std::string>, std::vector<TableCell>> rows;  // params first
+  size_t shown = 0;
+  for (const pb::TaskCorrelations& task : tasks) {
+    if (!task.skipped().empty()) continue;
+    columns.push_back({absl::StrCat(task.space(), "/", task.task()), true});
+    for (const pb::Correlation& entry : task.correlations()) {
+      std::vector<TableCell>& row = rows[{entry.a() != kBaseline, entry.a()}];
+      if (row.empty()) row.push_back(entry.a() == kBaseline ? absl::StrCat(kBaseline, " (baseline)") : entry.a());
+      row.resize(shown + 1);
+      row.push_back(ThreeDigits(entry.has_spearman(), entry.spearman()));
+    }
+    ++shown;
+  }
+  std::vector<std::vector<TableCell>> cells;
+  for (auto& [name, row] : rows) {
+    row.resize(shown + 1);
+    cells.push_back(std::move(row));
+  }
+  if (shown > 0) PrintTable(std::cout, Format::kTable, columns, cells);
+  for (const pb::TaskCorrelations& task : tasks) {
+    Say(absl::StrCat(task.space(), " on ", task.task(), ": ",
+                     task.skipped().empty() ? absl::StrCat("with ", task.accuracy()) : task.skipped()));
+  }
+}
+
 class Correlate final : public Command {
  public:
   std::string name() const override { return "correlate"; }
@@ -112,27 +182,49 @@ class Correlate final : public Command {
              "coefficients, the number\n"
              "of parameters first. CSV and JSON list every pair with n, what was left out, Spearman with its 95 % "
              "interval, Kendall,\n"
-             "and the number of seeds averaged.");
+             "and the number of seeds averaged. The statistics are defined in docs/statistics.md.");
     filter_.Declare(app);
     app.add_option("--against", against_,
                    "accuracy, or accuracy:SOURCE/METRIC where several are stored: proxies against this ground truth");
+    app.add_flag("--by-task", by_task_,
+                 "Proxies against the accuracies of every space and task that fits, a column for each");
+    app.add_flag("--all-statistics", request_.all_statistics,
+                 "Also Pearson, Spearman beyond params, and of the best ones nDCG, overlap and regret");
+    app.add_option("--top", request_.top, "How many best ones those look at (default: 10)")->check(CLI::PositiveNumber);
+    app.add_option("--combinations", request_.combinations, "Stored combinations beside the proxies: a,b")
+        ->delimiter(',');
     server_.Declare(app);
     format_.Declare(app);
     SetExamples(app,
                 "  zcbench correlate\n"
+                "  zcbench correlate --space nasbench201 --against accuracy --by-task\n"
+                "  zcbench correlate --job 3 --against accuracy --all-statistics --top 50 --combinations nb201-c10\n"
                 "  zcbench correlate --job 3 --against accuracy\n"
                 "  zcbench correlate --space nasbench201 --task cifar10 --against accuracy:nb201/test --format csv");
   }
 
   absl::StatusOr<int> Run() override {
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
-    ZCB_ASSIGN_OR_RETURN(const pb::ScoreFilter filter, filter_.Resolve(*client));
-    ZCB_ASSIGN_OR_RETURN(std::vector<pb::Correlation> correlations, client->Correlate(filter, against_));
+    pb::CorrelateRequest request;
+    if (by_task_) {
+      if (request_.all_statistics || !request_.combinations.empty()) {
+        return absl::InvalidArgumentError(
+            "--by-task shows Spearman of proxies only, without --all-statistics and "
+            "--combinations");
+      }
+      return RunByTask(*client);
+    }
+    ZCB_ASSIGN_OR_RETURN(*request.mutable_filter(), filter_.Resolve(*client));
+    request.set_against(against_);
+    request.set_all_statistics(request_.all_statistics);
+    request.set_top(request_.top);
+    for (const std::string& name : request_.combinations) request.add_combinations(name);
+    ZCB_ASSIGN_OR_RETURN(std::vector<pb::Correlation> correlations, client->Correlate(request));
     const bool empty = correlations.empty();
     if (format_.format() != Format::kTable) {
-      PrintList(format_.format(), correlations);
+      PrintList(format_.format(), correlations, request_.all_statistics);
     } else if (!against_.empty()) {
-      PrintAgainst(std::move(correlations), against_);
+      PrintAgainst(std::move(correlations), against_, request_.all_statistics ? request_.top : 0);
     } else {
       PrintMatrix(correlations);
     }
@@ -141,10 +233,28 @@ class Correlate final : public Command {
   }
 
  private:
+  // Without a filter all of the store, not the newest job.
+  absl::StatusOr<int> RunByTask(Client& client) const {
+    pb::CorrelateTasksRequest request;
+    ZCB_ASSIGN_OR_RETURN(*request.mutable_filter(), filter_.Resolve(client, /*everything=*/true));
+    request.set_against(against_);
+    request.set_intervals(format_.format() != Format::kTable);
+    ZCB_ASSIGN_OR_RETURN(const std::vector<pb::TaskCorrelations> tasks, client.CorrelateTasks(request));
+    PrintTasks(format_.format(), tasks);
+    if (tasks.empty()) Say("no scores fit");
+    return kExitDone;
+  }
+
   ServerOption server_;
   FormatOption format_;
   FilterOptions filter_;
   std::string against_;
+  bool by_task_ = false;
+  struct {
+    bool all_statistics = false;
+    uint32_t top = 10;
+    std::vector<std::string> combinations;
+  } request_;
 };
 
 }  // namespace

@@ -234,6 +234,45 @@ TEST_F(ServerTest, AJobGoesFromSubmitToCorrelations) {
   EXPECT_EQ(Run({"workers"}).code, 69);
 }
 
+TEST_F(ServerTest, LibraIsFittedShownAndRanksBesideItsProxies) {
+  TestWorker worker(address_);
+  ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "20"}).code, 0);
+  int scored = 0;
+  ASSERT_TRUE(Eventually([&] { return (scored += worker.Work()) >= 20; }));
+  std::string truth = "architecture,accuracy\n";
+  for (const nlohmann::json& row : Json({"scores"})) {
+    truth += row["architecture"].get<std::string>() + "," + row["params"].dump() + "\n";
+  }
+  folder_.Write("truth.csv", truth);
+  ASSERT_EQ(Run({"import", "accuracies", "truth.csv", "--space", "nasbench201", "--task", "photos"}).code, 0);
+
+  const Output fit = Run({"libra", "fit", "--in-sample", "--save", "mine"});
+  ASSERT_EQ(fit.code, 0) << fit.err;
+  EXPECT_THAT(fit.out, AllOf(HasSubstr("LIBRA on nasbench201, photos"), HasSubstr("z1  params  highest rho, 1.000"),
+                             HasSubstr("held-out architectures (10 random halves, seed 0)"), HasSubstr("in sample"),
+                             HasSubstr("best single proxy"), HasSubstr("only 2: no third proxy")));
+  EXPECT_THAT(fit.err, HasSubstr("stored as mine"));
+  EXPECT_EQ(Run({"libra", "show", "mine"}).out, fit.out);
+  EXPECT_EQ(Json({"libra", "show", "mine"})["merge"], "rank_sum");
+  EXPECT_EQ(Json({"libra", "list"}).at(0)["proxies"], "params, snip");
+  const Output again = Run({"libra", "fit", "--save", "mine"});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("there is a combination `mine` already"));
+  EXPECT_EQ(Run({"libra", "fit", "--save", "mine", "--replace", "--merge", "log_rank"}).code, 0);
+  const Output unknown = Run({"libra", "show", "mime"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean `mine`?"));
+
+  const nlohmann::json against =
+      Json({"correlate", "--against", "accuracy", "--combinations", "mine", "--all-statistics", "--top", "3"});
+  ASSERT_THAT(against, SizeIs(4));
+  EXPECT_EQ(against.at(3)["a"], "libra:mine");
+  EXPECT_EQ(against.at(3)["regret"], 0);
+  EXPECT_THAT(Run({"correlate", "--against", "accuracy", "--all-statistics"}).out, HasSubstr("beyond params"));
+  EXPECT_THAT(Run({"correlate", "--by-task"}).out, HasSubstr("nasbench201/photos"));
+  EXPECT_THAT(Json({"correlate", "--by-task"}), SizeIs(3));
+}
+
 TEST_F(ServerTest, LayersEndWithTheWindowOfASpike) {
   TestWorker worker(address_, {"layer_log_inverse_sigma", "layer_log_sigma"});
   Child layers = Start({"layers", "nasbench201", "photos", "--count", "7", "--svg", "layers.svg"});
