@@ -1,10 +1,12 @@
 #include "server/columns.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <set>
+#include <thread>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -351,13 +353,24 @@ absl::StatusOr<VariableTable> ReadVariables(Store& store, const ColumnSelection&
   return table;
 }
 
+namespace {
+
+absl::Status CheckAgainst(const std::string& against) {
+  if (against == "accuracy" || against.rfind("accuracy:", 0) == 0) return absl::OkStatus();
+  return BadField("against", absl::StrCat("`", against, "` is neither `accuracy` nor `accuracy:SOURCE/METRIC`"));
+}
+
+std::string NameOf(const AccuracyInfo& info) {
+  return absl::StrCat("accuracy:", info.key.source, "/", info.key.metric);
+}
+
+}  // namespace
+
 absl::StatusOr<Variable> ReadAccuracy(Store& store, const VariableTable& table, const std::string& against) {
   ZCB_RETURN_IF_ERROR(CheckText("against", against, 500));
-  if (against != "accuracy" && against.rfind("accuracy:", 0) != 0) {
-    return BadField("against", absl::StrCat("`", against, "` is neither `accuracy` nor `accuracy:SOURCE/METRIC`"));
-  }
+  ZCB_RETURN_IF_ERROR(CheckAgainst(against));
   ZCB_ASSIGN_OR_RETURN(const AccuracyInfo info, FindAccuracy(store, table.space, table.task, against));
-  Variable truth{.name = absl::StrCat("accuracy:", info.key.source, "/", info.key.metric)};
+  Variable truth{.name = NameOf(info)};
   truth.values.resize(table.numbers.size(), kNone);
   ArchitectureId after{};
   while (true) {
@@ -412,7 +425,9 @@ struct PairedValues {
   std::vector<double> b;
 };
 
-PairedValues Pair(const Variable& a, const Variable& b, v1::Correlation& correlation) {
+// `b_ranks`: of b's finite values, where the caller has them; they are b's ranks when no pair is left out.
+PairedValues Pair(const Variable& a, const Variable& b, v1::Correlation& correlation,
+                  const std::vector<double>* b_ranks = nullptr) {
   PairedValues pairs;
   uint64_t left_out = 0;
   for (size_t i = 0; i < a.values.size(); ++i) {
@@ -430,7 +445,9 @@ PairedValues Pair(const Variable& a, const Variable& b, v1::Correlation& correla
   correlation.set_n(pairs.a.size());
   correlation.set_left_out(left_out);
   correlation.set_seeds(std::max(a.seeds, b.seeds));
-  if (const std::optional<double> rho = Spearman(pairs.a, pairs.b).value) correlation.set_spearman(*rho);
+  const Correlation rho =
+      b_ranks != nullptr && left_out == 0 ? Pearson(Ranks(pairs.a), *b_ranks) : Spearman(pairs.a, pairs.b);
+  if (rho.value.has_value()) correlation.set_spearman(*rho.value);
   return pairs;
 }
 
@@ -531,9 +548,41 @@ absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& schedul
   return response;
 }
 
+namespace {
+
+// `cells`: how many there are, which share the time of the intervals.
+absl::Status CorrelateTask(Store& store, const ColumnSelection& cell, const v1::CorrelateTasksRequest& request,
+                           size_t cells, v1::TaskCorrelations& task) {
+  const std::string against = request.against().empty() ? "accuracy" : request.against();
+  const absl::StatusOr<AccuracyInfo> known = FindAccuracy(store, task.space(), task.task(), against);
+  if (absl::IsNotFound(known.status()) || absl::IsFailedPrecondition(known.status())) {
+    task.set_skipped(std::string(known.status().message()));
+    return absl::OkStatus();
+  }
+  ZCB_RETURN_IF_ERROR(known.status());
+  ZCB_ASSIGN_OR_RETURN(VariableTable table, ReadVariables(store, cell));
+  PutBaselineFirst(table.variables);
+  ZCB_ASSIGN_OR_RETURN(const Variable truth, ReadAccuracy(store, table, NameOf(*known)));
+  task.set_accuracy(truth.name);
+  std::vector<double> finite;
+  std::copy_if(truth.values.begin(), truth.values.end(), std::back_inserter(finite),
+               [](double value) { return std::isfinite(value); });
+  const std::vector<double> ranks = Ranks(finite);
+  const IntervalOptions interval = AffordableIntervals(table.variables.size() * cells, table.numbers.size());
+  for (const Variable& variable : table.variables) {
+    v1::Correlation& correlation = *task.add_correlations();
+    const PairedValues values = Pair(variable, truth, correlation, &ranks);
+    if (request.intervals()) SetInterval(values, interval, correlation);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<v1::CorrelateTasksResponse> CorrelateTasks(Store& store, Scheduler& scheduler,
                                                           const v1::CorrelateTasksRequest& request) {
-  const std::string against = request.against().empty() ? "accuracy" : request.against();
+  ZCB_RETURN_IF_ERROR(CheckText("against", request.against(), 500, true));
+  if (!request.against().empty()) ZCB_RETURN_IF_ERROR(CheckAgainst(request.against()));
   ZCB_ASSIGN_OR_RETURN(ColumnSelection selection, SelectColumns(store, scheduler, request.filter(), /*baseline=*/true));
   std::map<std::pair<std::string, std::string>, ColumnSelection> cells;
   for (SeriesInfo& series : selection.series) {
@@ -542,28 +591,29 @@ absl::StatusOr<v1::CorrelateTasksResponse> CorrelateTasks(Store& store, Schedule
     cell.series.push_back(std::move(series));
   }
   v1::CorrelateTasksResponse response;
+  std::vector<const ColumnSelection*> selections;
   for (const auto& [name, cell] : cells) {
-    v1::TaskCorrelations& task = *response.add_tasks();
-    task.set_space(name.first);
-    task.set_task(name.second);
-    const VariableTable empty{.space = name.first, .task = name.second};
-    const absl::StatusOr<Variable> known = ReadAccuracy(store, empty, against);  // before all the scores are read
-    if (absl::IsInvalidArgument(known.status())) return known.status();
-    if (!known.ok()) {
-      task.set_skipped(std::string(known.status().message()));
-      continue;
+    response.add_tasks()->set_space(name.first);
+    response.mutable_tasks()->rbegin()->set_task(name.second);
+    selections.push_back(&cell);
+  }
+  // A cell at a time on each of a few threads; every cell has its own place in the answer.
+  std::vector<absl::Status> statuses(selections.size());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t c = next++; c < selections.size(); c = next++) {
+      statuses[c] = CorrelateTask(store, *selections[c], request, selections.size(),
+                                  *response.mutable_tasks(static_cast<int>(c)));
     }
-    absl::StatusOr<VariableTable> table = ReadVariables(store, cell);
-    if (!table.ok()) return Annotate(table.status(), absl::StrCat(name.first, " on ", name.second));
-    PutBaselineFirst(table->variables);
-    ZCB_ASSIGN_OR_RETURN(const Variable truth, ReadAccuracy(store, *table, known->name));
-    task.set_accuracy(truth.name);
-    const IntervalOptions interval = AffordableIntervals(table->variables.size() * cells.size(), table->numbers.size());
-    for (const Variable& variable : table->variables) {
-      v1::Correlation& correlation = *task.add_correlations();
-      const PairedValues values = Pair(variable, truth, correlation);
-      if (request.intervals()) SetInterval(values, interval, correlation);
-    }
+  };
+  const size_t threads = std::min<size_t>({std::thread::hardware_concurrency(), 4, selections.size()});
+  std::vector<std::thread> others;
+  for (size_t t = 1; t < threads; ++t) others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
+  for (size_t c = 0; c < statuses.size(); ++c) {
+    const v1::TaskCorrelations& task = response.tasks(static_cast<int>(c));
+    if (!statuses[c].ok()) return Annotate(statuses[c], absl::StrCat(task.space(), " on ", task.task()));
   }
   return response;
 }
