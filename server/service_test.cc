@@ -608,6 +608,35 @@ TEST_F(ServiceTest, LibraIsFittedStoredAndCorrelated) {
               Fails(grpc::StatusCode::INVALID_ARGUMENT, "save_as"));
 }
 
+TEST_F(ServiceTest, AProxyThatRanksBetterWhenSmallerIsTurned) {
+  v1::OpenSessionRequest worker = Worker("w");
+  worker.mutable_proxies(2)->set_larger_is_better(false);
+  const std::string session = Open(worker);
+  Create(20, {"all"}, {0});
+  Work(session, worker,
+       [](const std::string& proxy, int i, uint64_t) -> double { return proxy == "zico" ? 100 - i : (i * 7) % 20; });
+  Must(query_, &v1::QueryService::Stub::ImportAccuracies, Truth(20));
+  v1::FitLibraRequest request;
+  request.mutable_filter()->set_space("nasbench201");
+  const v1::Combination fit = Must(query_, &v1::QueryService::Stub::FitLibra, request).combination();
+  EXPECT_EQ(fit.name(), "");
+  ASSERT_EQ(fit.proxies_size(), 1);
+  EXPECT_EQ(fit.proxies(0).proxy(), "zico");
+  EXPECT_TRUE(fit.proxies(0).negated());
+  EXPECT_EQ(fit.methods(4).method(), "best single proxy");
+  EXPECT_NEAR(fit.methods(4).rho(), 1, 1e-12);
+  v1::CorrelateRequest correlate;
+  *correlate.mutable_filter() = request.filter();
+  correlate.mutable_filter()->add_proxies("zico");
+  correlate.set_against("accuracy");
+  correlate.set_all_statistics(true);
+  correlate.set_top(3);
+  const v1::Correlation zico = Must(query_, &v1::QueryService::Stub::Correlate, correlate).correlations(1);
+  EXPECT_NEAR(zico.spearman(), -1, 1e-12);  // of the scores as they are
+  EXPECT_EQ(zico.top_overlap(), 1);
+  EXPECT_EQ(zico.regret(), 0);
+}
+
 TEST_F(ServiceTest, LayersAreProfiledOverNetworks) {
   v1::OpenSessionRequest worker = Worker("w");
   for (const char* name : {"layer_log_inverse_sigma", "layer_log_sigma"}) {
