@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "client/cc/server_file.h"
 #include "client/cli/run_program.h"
@@ -362,7 +363,7 @@ TEST_F(ServerTest, AProbeBatchFileIsCheckedBeforeAnyIsStored) {
 }
 
 TEST_F(ServerTest, TheProgramOfTheDocumentationWritesAProbeBatch) {
-  const std::string page = *ReadFile(ZCB_SOURCE_DIR "/docs/probe_batches.md");
+  const std::string page = *ReadFile(SourceDir() / "docs/probe_batches.md");
   constexpr std::string_view kBegin = "```python\n";
   const size_t begin = page.find(kBegin);
   ASSERT_NE(begin, std::string::npos);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "nas/data/image.h"
 
@@ -70,7 +71,7 @@ class DataSetTest : public ::testing::Test {
     std::string pattern = (fs::temp_directory_path() / "zcb_data_set_XXXXXX").string();
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
-    const absl::StatusOr<std::string> photo = ReadFile(ZCB_SOURCE_DIR "/nas/data/photos/fish/fish1.jpg");
+    const absl::StatusOr<std::string> photo = ReadFile(SourceDir() / "nas/data/photos/fish/fish1.jpg");
     ASSERT_THAT(photo, IsOk());
     photo_ = *photo;
   }

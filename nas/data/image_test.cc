@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 
 namespace zcbench {
@@ -190,8 +191,7 @@ TEST(DecodeJpegTest, PhotosDecodeToTheKnownPixels) {
       {"fish/fish1.jpg", "19d4bf4db9ab648db45dc7b55a027f74eb579ac4defedb3350b9c06cf39347f3"},
   };
   for (const Case& c : cases) {
-    const absl::StatusOr<std::string> bytes =
-        ReadFile(absl::StrCat(ZCB_SOURCE_DIR "/nas/data/photos/", std::string(c.file)));
+    const absl::StatusOr<std::string> bytes = ReadFile(SourceDir() / "nas/data/photos" / std::string(c.file));
     ASSERT_THAT(bytes, IsOk());
     const absl::StatusOr<Image> image = DecodeJpeg(*bytes);
     ASSERT_THAT(image, IsOk());

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "nas/data/image.h"
 
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-const fs::path kPhotos = ZCB_SOURCE_DIR "/nas/data/photos";
+const fs::path kPhotos = SourceDir() / "nas/data/photos";
 
 TEST(ShippedTest, EveryPhotoIsAsItsListSays) {
   const absl::StatusOr<std::string> list = ReadFile(kPhotos / "photos.csv");

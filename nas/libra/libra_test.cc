@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "nas/random.h"
 
@@ -24,8 +25,8 @@ using ::testing::IsEmpty;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 const json& Golden() {
-  static const json* const golden = new json(
-      json::parse(ReadFile(std::filesystem::path(ZCB_SOURCE_DIR) / "nas/libra/libra_golden.json").value_or("{}")));
+  static const json* const golden =
+      new json(json::parse(ReadFile(SourceDir() / "nas/libra/libra_golden.json").value_or("{}")));
   return *golden;
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "nas/space.h"
 #include "nas/spaces/darts.h"
@@ -258,9 +259,7 @@ int CheckFolder(const std::filesystem::path& folder) {
   return records;
 }
 
-TEST(OraclesTest, EveryRecordOfTheRepositoryAgrees) {
-  EXPECT_GE(CheckFolder(std::filesystem::path(ZCB_SOURCE_DIR) / "tests/oracles"), 76);
-}
+TEST(OraclesTest, EveryRecordOfTheRepositoryAgrees) { EXPECT_GE(CheckFolder(SourceDir() / "tests/oracles"), 76); }
 
 TEST(OraclesTest, EveryRecordOfTheFolderGivenAgrees) {
   const char* const folder = std::getenv("ZCB_ORACLES_DIR");

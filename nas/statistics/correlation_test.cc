@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/file.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "nas/random.h"
 #include "nas/statistics/ranking.h"
@@ -34,8 +35,7 @@ void ExpectIs(const Correlation& ours, const json& theirs, int64_t pairs, const 
 }
 
 TEST(CorrelationTest, EqualsTheGoldenValues) {
-  const absl::StatusOr<std::string> text =
-      ReadFile(std::filesystem::path(ZCB_SOURCE_DIR) / "nas/statistics/correlation_golden.json");
+  const absl::StatusOr<std::string> text = ReadFile(SourceDir() / "nas/statistics/correlation_golden.json");
   ASSERT_THAT(text, IsOk());
   const json golden = json::parse(*text, nullptr, false);
   ASSERT_GE(golden["cases"].size(), 25u);
@@ -57,8 +57,7 @@ TEST(CorrelationTest, EqualsTheGoldenValues) {
 
 // Null where the generator has no value: undefined, or too many ways to break ties.
 TEST(RankingTest, EqualsTheGoldenValues) {
-  const absl::StatusOr<std::string> text =
-      ReadFile(std::filesystem::path(ZCB_SOURCE_DIR) / "nas/statistics/correlation_golden.json");
+  const absl::StatusOr<std::string> text = ReadFile(SourceDir() / "nas/statistics/correlation_golden.json");
   ASSERT_THAT(text, IsOk());
   const json golden = json::parse(*text, nullptr, false);
   int compared = 0;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "tests/golden/fixture.h"
 #include "worker/models/plain_operators.h"
@@ -16,7 +17,7 @@ namespace zcbench {
 namespace {
 
 Fixture Load(const std::string& name) {
-  auto fixture = LoadFixture(std::filesystem::path(ZCB_SOURCE_DIR) / "tests/golden/published" / (name + ".json"));
+  auto fixture = LoadFixture(SourceDir() / "tests/golden/published" / (name + ".json"));
   EXPECT_THAT(fixture, IsOk());
   return *std::move(fixture);
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
+#include "base/source_dir.h"
 #include "base/status_macros.h"
 #include "nas/space.h"
 #include "nas/spaces/autoformer.h"
@@ -189,7 +190,7 @@ absl::StatusOr<Fixture> LoadFixture(const std::filesystem::path& path) {
 
 std::vector<std::filesystem::path> GoldenFiles(const std::string& folder) {
   std::vector<std::filesystem::path> files;
-  std::vector<std::filesystem::path> folders = {std::filesystem::path(ZCB_SOURCE_DIR) / "tests/golden" / folder};
+  std::vector<std::filesystem::path> folders = {SourceDir() / "tests/golden" / folder};
   if (const char* more = std::getenv("ZCB_GOLDEN_DIR"); more != nullptr && folder == "published")
     folders.emplace_back(more);
   for (const std::filesystem::path& from : folders) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "nas/space.h"
 #include "tests/golden/fixture.h"
@@ -16,7 +17,7 @@ namespace zcbench {
 namespace {
 
 Fixture Load(const std::string& name) {
-  auto fixture = LoadFixture(std::filesystem::path(ZCB_SOURCE_DIR) / "tests/golden/published" / (name + ".json"));
+  auto fixture = LoadFixture(SourceDir() / "tests/golden/published" / (name + ".json"));
   EXPECT_THAT(fixture, IsOk());
   return *std::move(fixture);
 }

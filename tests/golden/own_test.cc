@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "tests/golden/fixture.h"
 #include "worker/proxies/evaluate.h"
@@ -21,7 +22,7 @@ TEST_P(OwnGoldenTest, MicroBatchesEqualTheFormula) {
   const auto content = ReadFile(GetParam());
   ASSERT_THAT(content, IsOk());
   const nlohmann::json golden = nlohmann::json::parse(*content);
-  const std::filesystem::path folder = std::filesystem::path(ZCB_SOURCE_DIR) / "tests/golden/published";
+  const std::filesystem::path folder = SourceDir() / "tests/golden/published";
   const auto fixture = LoadFixture(folder / (golden.at("fixture").get<std::string>() + ".json"));
   ASSERT_THAT(fixture, IsOk());
   std::vector<ProxyText> proxies;
@@ -104,7 +105,7 @@ TEST(LayerWindowGoldenTest, LambdaIsTheSumOfItsLayersTerms) {
 }
 
 TEST(LayerWindowGoldenTest, AShallowNetworkKeepsItsNearestLayer) {
-  const auto fixture = LoadFixture(std::filesystem::path(ZCB_SOURCE_DIR) / "tests/golden/published/vit_2-192.json");
+  const auto fixture = LoadFixture(SourceDir() / "tests/golden/published/vit_2-192.json");
   ASSERT_THAT(fixture, IsOk());
   ASSERT_EQ(fixture->model->layers().size(), 10u);  // the first at 10 percent
   const auto scores = Evaluate(fixture->Input(at::kDouble), {{"lswag_lambda", {{"window", "p0-p0"}}},

@@ -18,6 +18,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 #include "nas/space.h"
 #include "nas/spaces/darts.h"
@@ -104,8 +105,7 @@ Nasbench101Cell AsNumbered(const nlohmann::json& arch) {
 }
 
 std::vector<Record> Records() {
-  std::vector<std::filesystem::path> files = {std::filesystem::path(ZCB_SOURCE_DIR) /
-                                              "tests/oracles/space_oracles.json"};
+  std::vector<std::filesystem::path> files = {SourceDir() / "tests/oracles/space_oracles.json"};
   if (const char* folder = std::getenv("ZCB_ORACLES_DIR"); folder != nullptr) {
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
       if (entry.path().extension() == ".json") files.push_back(entry.path());

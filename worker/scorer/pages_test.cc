@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/source_dir.h"
 #include "base/status_matchers.h"
 
 namespace zcbench {
@@ -12,9 +13,7 @@ namespace {
 
 constexpr char kHowTo[] = "write it anew: build/dev/bin/zcbench-scorer describe --pages docs";
 
-std::string Page(const char* name) {
-  return ReadFile(std::filesystem::path(ZCB_SOURCE_DIR) / "docs" / name).value_or("");
-}
+std::string Page(const char* name) { return ReadFile(SourceDir() / "docs" / name).value_or(""); }
 
 TEST(PagesTest, TheProxiesAreThoseOfThisBuild) {
   const auto page = ProxiesPage();
