@@ -129,9 +129,24 @@ struct ScoreRow {
 // A score that differed from the one that is kept.
 struct ScoreConflict {
   SeriesId series{};
-  ArchitectureId architecture{};
+  SeriesKey key{};
+  std::string architecture{};
   Outcome outcome = Outcome::kOk;
   double value = 0;
+  std::string worker{};
+  Outcome kept_outcome = Outcome::kOk;
+  double kept_value = 0;
+  std::string kept_worker{};
+  absl::Time recorded{};
+};
+
+// Scores that are no number, by outcome and reason.
+struct OutcomeGroup {
+  Outcome outcome = Outcome::kUndefined;
+  std::string reason{};
+  uint64_t count = 0;
+  SeriesKey key{};  // of the example
+  std::string architecture{};
   std::string worker{};
 };
 
@@ -157,7 +172,7 @@ struct ProbeBatchRow {
 
 // ---- The queue.
 
-enum class JobState { kRunning = 1, kDone = 2, kDoneWithFailures = 3, kCancelled = 4 };
+enum class JobState { kRunning = 1, kDone = 2, kDoneWithFailures = 3, kCancelled = 4, kPaused = 5 };
 
 // A job is a row with a cursor over its positions, the (seed, architecture) pairs in the job's own order. Only the next
 // few units of it exist at any time.
@@ -173,6 +188,7 @@ struct Job {
   uint64_t done = 0;
   uint64_t failed = 0;  // for good
   uint64_t reused = 0;  // of `done`: nothing was computed
+  int priority = 0;     // higher ones are served first
 };
 
 // The positions [first, first + count) of a job, as far as they are open. A unit exists until none is open.
@@ -184,6 +200,7 @@ struct WorkUnit {
   absl::Time free_from = absl::UnixEpoch();  // the epoch: free; else the end of its lease
   std::string worker{};                      // who has or last had it
   int attempt = 0;                           // leases so far
+  std::string not_worker{};                  // never leased to it; empty: to anybody
 
   uint64_t count() const { return open.size(); }
 };
@@ -294,8 +311,8 @@ class StoreReader {
                                                                           uint64_t count) = 0;
 
   virtual absl::StatusOr<WorkUnit> GetUnit(UnitId unit) = 0;  // NOT_FOUND
-  // Units that can be acquired at `now`; counts no further than `limit`.
-  virtual absl::StatusOr<int> CountFreeUnits(JobId job, absl::Time now, int limit) = 0;
+  // Units that `worker` can acquire at `now` (empty: somebody can); counts no further than `limit`.
+  virtual absl::StatusOr<int> CountFreeUnits(JobId job, std::string_view worker, absl::Time now, int limit) = 0;
   // Units whose lease has ended by time, the longest ago first.
   virtual absl::StatusOr<std::vector<WorkUnit>> ListExpiredUnits(JobId job, absl::Time now, int limit) = 0;
   // Open positions under a lease at `now`.
@@ -306,6 +323,8 @@ class StoreReader {
   virtual absl::StatusOr<PositionFailure> GetFailure(JobId job, uint64_t position) = 0;  // NOT_FOUND
   // By kind and message, the most frequent first.
   virtual absl::StatusOr<std::vector<FailureGroup>> ListFailures(JobId job, int limit) = 0;
+  // Those that have failed for good, by position.
+  virtual absl::StatusOr<std::vector<PositionFailure>> ListFailedForGood(JobId job, int limit) = 0;
 
   // missing[a][s]: no score of architectures[a] in columns[s].
   virtual absl::StatusOr<std::vector<std::vector<bool>>> FindMissing(std::span<const SeriesKey> columns,
@@ -317,7 +336,13 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<std::optional<ArchitectureId>>> FindArchitectures(
       std::string_view space, std::span<const std::string> architectures) = 0;
   virtual absl::StatusOr<std::string> GetArchitecture(ArchitectureId architecture) = 0;  // NOT_FOUND
-  virtual absl::StatusOr<std::vector<ScoreConflict>> ListConflicts(int limit) = 0;       // newest first
+  // Newest first; of these series, or of all when there is none.
+  virtual absl::StatusOr<std::vector<ScoreConflict>> ListConflicts(std::span<const SeriesId> series, int limit) = 0;
+  virtual absl::StatusOr<uint64_t> CountConflicts(std::span<const SeriesId> series) = 0;
+  // What in these series is no number, the most frequent first.
+  virtual absl::StatusOr<std::vector<OutcomeGroup>> ListOutcomes(std::span<const SeriesId> series, int limit) = 0;
+  // Who computed the score; empty: there is none.
+  virtual absl::StatusOr<std::string> FindScorer(SeriesId series, ArchitectureId architecture) = 0;
 
   virtual absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) = 0;
   virtual absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) = 0;
@@ -347,7 +372,7 @@ class StoreWriter : public StoreReader {
   // Ids are ignored.
   virtual absl::Status AddUnits(std::span<const WorkUnit> units) = 0;
   // Leases the lowest free units, at most `limit`, to `worker` until `expires`, in one statement; empty when nothing is
-  // free. A unit whose lease has ended at `now` is free.
+  // free for it. A unit whose lease has ended at `now` is free.
   virtual absl::StatusOr<std::vector<WorkUnit>> AcquireUnits(JobId job, std::string_view worker, absl::Time now,
                                                              absl::Time expires, int limit) = 0;
   // True when (unit, attempt) is still `worker`'s: given to nobody else meanwhile, even if its time has passed.

@@ -107,6 +107,47 @@ TEST_P(StoreSuite, ExpiredLeaseGoesToAnotherWorkerAtItsMicrosecond) {
               ElementsAre(AllOf(Field(&WorkUnit::attempt, 2), Field(&WorkUnit::worker, "b"))));
 }
 
+TEST_P(StoreSuite, AUnitIsNeverLeasedToTheWorkerThatItExcludes) {
+  const JobId job = AddJob("j");
+  const WorkUnit unit{.job = job, .first = 0, .open = {true}, .not_worker = "a"};
+  ASSERT_THAT(store().Write([&](StoreWriter& writer) { return writer.AddUnits({&unit, 1}); }), IsOk());
+  EXPECT_THAT(store().Read([&](StoreReader& reader) -> absl::Status {
+    EXPECT_THAT(reader.CountFreeUnits(job, "a", kNoon, 5), IsOkAndHolds(0));
+    EXPECT_THAT(reader.CountFreeUnits(job, "b", kNoon, 5), IsOkAndHolds(1));
+    EXPECT_THAT(reader.CountFreeUnits(job, "", kNoon, 5), IsOkAndHolds(1));
+    return absl::OkStatus();
+  }),
+              IsOk());
+  EXPECT_THAT(Acquire(job, "a", kNoon, kNoon + absl::Minutes(1)), IsEmpty());
+  EXPECT_THAT(Acquire(job, "b", kNoon, kNoon + absl::Minutes(1)), ElementsAre(Field(&WorkUnit::not_worker, "a")));
+}
+
+TEST_P(StoreSuite, ScoresThatAreNoNumberAreListedByReason) {
+  const std::vector<ScoreColumn> columns = {Column("grad_norm"), Column("snip")};
+  EXPECT_THAT(AddScores(columns,
+                        {{.series = 0, .architecture = "a", .outcome = Outcome::kNotFinite, .reason = "the sum is NaN"},
+                         {.series = 1, .architecture = "a", .outcome = Outcome::kUndefined, .reason = "no convolution"},
+                         {.series = 0, .architecture = "b", .outcome = Outcome::kNotFinite, .reason = "the sum is NaN"},
+                         {.series = 1, .architecture = "b", .outcome = Outcome::kOk, .value = 1}}),
+              IsOk());
+  EXPECT_THAT(store().Read([&](StoreReader& reader) -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, reader.ListSeries({}, SeriesId{0}, 10));
+    std::vector<SeriesId> ids;
+    for (const SeriesInfo& info : series) ids.push_back(info.id);
+    ZCB_ASSIGN_OR_RETURN(const std::vector<OutcomeGroup> groups, reader.ListOutcomes(ids, 10));
+    EXPECT_THAT(groups,
+                ElementsAre(AllOf(Field(&OutcomeGroup::reason, "the sum is NaN"), Field(&OutcomeGroup::count, 2u),
+                                  Field(&OutcomeGroup::outcome, Outcome::kNotFinite),
+                                  Field(&OutcomeGroup::architecture, "b"), Field(&OutcomeGroup::worker, "w")),
+                            AllOf(Field(&OutcomeGroup::reason, "no convolution"), Field(&OutcomeGroup::count, 1u),
+                                  Field(&OutcomeGroup::outcome, Outcome::kUndefined))));
+    EXPECT_EQ(groups[1].key, columns[1].key);
+    EXPECT_THAT(reader.ListOutcomes(std::vector{ids[1]}, 10), IsOkAndHolds(SizeIs(1)));
+    return absl::OkStatus();
+  }),
+              IsOk());
+}
+
 TEST_P(StoreSuite, UnitsComeInTheirOrderAndOnlyOfTheJob) {
   const JobId first = AddJob("j1");
   const JobId second = AddJob("j2");
@@ -215,12 +256,22 @@ TEST_P(StoreSuite, TheFirstScoreOfAKeyStays) {
         << c.name;
   }
   EXPECT_THAT(store().Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(const std::vector<ScoreConflict> conflicts, reader.ListConflicts(10));
+    ZCB_ASSIGN_OR_RETURN(const std::vector<ScoreConflict> conflicts, reader.ListConflicts({}, 10));
     EXPECT_THAT(conflicts, SizeIs(4));
     EXPECT_EQ(conflicts[0].value, 1e-30);
+    EXPECT_EQ(conflicts[0].kept_value, 0);
+    EXPECT_EQ(conflicts[0].architecture, "a");
     EXPECT_EQ(conflicts[0].worker, "w");
+    EXPECT_EQ(conflicts[0].kept_worker, "w");
+    EXPECT_EQ(conflicts[0].recorded, kNoon);
     ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, reader.ListSeries({}, SeriesId{0}, 10));
     EXPECT_THAT(series, SizeIs(2));
+    EXPECT_EQ(conflicts[0].key, series[1].key);
+    EXPECT_THAT(reader.CountConflicts({}), IsOkAndHolds(4u));
+    EXPECT_THAT(reader.CountConflicts(std::vector{series[0].id}), IsOkAndHolds(3u));
+    EXPECT_THAT(reader.ListConflicts(std::vector{series[1].id}, 10), IsOkAndHolds(SizeIs(1)));
+    EXPECT_THAT(reader.FindScorer(series[0].id, ArchitectureId{1}), IsOkAndHolds("w"));
+    EXPECT_THAT(reader.FindScorer(series[0].id, ArchitectureId{77}), IsOkAndHolds(""));
     ZCB_ASSIGN_OR_RETURN(const std::vector<ScoreRow> rows, reader.ReadColumn(series[0].id, ArchitectureId{0}, 10));
     EXPECT_THAT(rows, ElementsAre(Field(&ScoreRow::value, 2.0)));
     return absl::OkStatus();
@@ -384,7 +435,7 @@ TEST_P(StoreSuite, UnitsKeepTheirOpenPositions) {
     EXPECT_THAT(reader.CountLeased(job, kNoon), IsOkAndHolds(8u));
     EXPECT_THAT(reader.CountLeased(job, kNoon + absl::Minutes(1)), IsOkAndHolds(0u));
     EXPECT_THAT(reader.CountLeases(kNoon), IsOkAndHolds(ElementsAre(testing::Pair("a", 1))));
-    EXPECT_THAT(reader.CountFreeUnits(job, kNoon, 5), IsOkAndHolds(0));
+    EXPECT_THAT(reader.CountFreeUnits(job, "", kNoon, 5), IsOkAndHolds(0));
     EXPECT_THAT(reader.ListExpiredUnits(job, kNoon, 5), IsOkAndHolds(IsEmpty()));
     EXPECT_THAT(reader.ListExpiredUnits(job, kNoon + absl::Minutes(1), 5), IsOkAndHolds(SizeIs(1)));
     return absl::OkStatus();
@@ -403,7 +454,7 @@ TEST_P(StoreSuite, LeasesEndAndAreExtendedByWorker) {
                 IsOkAndHolds(ElementsAre(Field(&WorkUnit::worker, "a"))));
     ZCB_RETURN_IF_ERROR(writer.ExtendLeases(kNoon + absl::Minutes(5)));
     EXPECT_THAT(writer.ListExpiredUnits(job, kNoon + absl::Minutes(4), 9), IsOkAndHolds(IsEmpty()));
-    EXPECT_THAT(writer.CountFreeUnits(job, kNoon, 9), IsOkAndHolds(1));  // the one that nobody has leased
+    EXPECT_THAT(writer.CountFreeUnits(job, "", kNoon, 9), IsOkAndHolds(1));  // the one that nobody has leased
     ZCB_RETURN_IF_ERROR(writer.DeleteUnits(job, /*only_free=*/true));
     EXPECT_THAT(writer.CountLeased(job, kNoon), IsOkAndHolds(2u));
     ZCB_RETURN_IF_ERROR(writer.DeleteUnits(job, /*only_free=*/false));

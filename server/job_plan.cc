@@ -194,17 +194,40 @@ absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Create(const v1::JobSpec& spec
   if (proxies.empty()) return BadField("spec.proxies", "`all` is empty: the known proxies are all variants");
   plan->proxies_.assign(proxies.begin(), proxies.end());
   ZCB_RETURN_IF_ERROR(CheckMicroBatches(plan->proxies_, known, plan->cell_.images));
-  std::map<std::string, std::string> versions;
   for (const std::string& text : plan->proxies_) {
     ZCB_ASSIGN_OR_RETURN(const ProxyText proxy, ParseProxyText(text));
     plan->names_.push_back(proxy.name);
-    versions[proxy.name] = absl::StrCat(Find(known, proxy.name)->version, ".", space.version());
+    plan->versions_[proxy.name] = absl::StrCat(Find(known, proxy.name)->version, ".", space.version());
   }
-  plan->WriteSpecText(versions);
+  plan->WriteSpecText();
   return plan;
 }
 
-void JobPlan::WriteSpecText(const std::map<std::string, std::string>& versions) {
+std::shared_ptr<JobPlan> JobPlan::CreateAudit(const JobPlan& plan, Audit audit,
+                                              std::vector<std::string> architectures) {
+  std::shared_ptr<JobPlan> copy(new JobPlan());
+  copy->cell_ = plan.cell_;
+  copy->input_ = plan.input_;
+  copy->space_ = plan.space_;
+  copy->proxies_ = plan.proxies_;
+  copy->names_ = plan.names_;
+  copy->seeds_ = plan.seeds_;
+  copy->versions_ = plan.versions_;
+  copy->source_ = Source::kListed;
+  copy->audit_ = std::move(audit);
+  Sha256Stream digest;
+  for (const std::string& architecture : architectures) {
+    digest.Update(architecture);
+    digest.Update("\n");
+  }
+  copy->count_ = architectures.size();
+  copy->list_digest_ = Hex(digest.Finish());
+  copy->listed_ = std::move(architectures);
+  copy->WriteSpecText();
+  return copy;
+}
+
+void JobPlan::WriteSpecText() {
   nlohmann::json architectures;
   switch (source_) {
     case Source::kSampled:
@@ -218,9 +241,15 @@ void JobPlan::WriteSpecText(const std::map<std::string, std::string>& versions) 
       break;
   }
   nlohmann::json spec = nlohmann::json{
-      {"architectures", architectures}, {"images", cell_.images}, {"proxies", proxies_}, {"seeds", seeds_},
-      {"space", cell_.space},           {"task", cell_.task},     {"versions", versions}};
+      {"architectures", architectures}, {"images", cell_.images}, {"proxies", proxies_},  {"seeds", seeds_},
+      {"space", cell_.space},           {"task", cell_.task},     {"versions", versions_}};
   if (!input_.empty()) spec["input"] = input_;
+  if (audit_.has_value()) {
+    spec["audit"] = {{"job", static_cast<int64_t>(audit_->job)},
+                     {"numerics", audit_->numerics},
+                     {"fraction", audit_->fraction},
+                     {"sample_seed", audit_->sample_seed}};
+  }
   spec_text_ = spec.dump();
 }
 
@@ -235,6 +264,14 @@ absl::StatusOr<std::shared_ptr<JobPlan>> JobPlan::Restore(const std::string& spe
     plan->proxies_ = spec.at("proxies").get<std::vector<std::string>>();
     plan->seeds_ = spec.at("seeds").get<std::vector<uint64_t>>();
     plan->input_ = spec.value("input", "");
+    plan->versions_ = spec.at("versions").get<std::map<std::string, std::string>>();
+    if (spec.contains("audit")) {
+      const nlohmann::json& audit = spec["audit"];
+      plan->audit_ = Audit{.job = JobId{audit.at("job").get<int64_t>()},
+                           .numerics = audit.at("numerics").get<std::string>(),
+                           .fraction = audit.at("fraction").get<double>(),
+                           .sample_seed = audit.at("sample_seed").get<uint64_t>()};
+    }
     const nlohmann::json& architectures = spec.at("architectures");
     if (architectures.contains("sampled")) {
       plan->source_ = Source::kSampled;

@@ -30,6 +30,14 @@ SeriesKey MakeSeriesKey(const std::string& space, const std::string& task, const
                         const KnownProxy& proxy, const std::string& version, uint64_t seed,
                         const std::string& probe_batch, const std::string& numerics);
 
+// What makes a job an audit: it computes scores that are there once more and compares.
+struct Audit {
+  JobId job{};           // whose scores
+  std::string numerics;  // of the scores
+  double fraction = 0;
+  uint64_t sample_seed = 0;
+};
+
 // Positions are seed-major: position p is architecture p % architecture_count() of seed p / architecture_count().
 // Thread-safe.
 class JobPlan {
@@ -37,6 +45,9 @@ class JobPlan {
   // Checks every field. NOT_FOUND: an unknown space, task, proxy or option, with the nearest name. UNAVAILABLE: nothing
   // is known of proxies yet. INVALID_ARGUMENT names the field.
   static absl::StatusOr<std::shared_ptr<JobPlan>> Create(const v1::JobSpec& spec, std::span<const KnownProxy> known);
+
+  // An audit of `plan`'s scores, of these architectures (canonical, at least one).
+  static std::shared_ptr<JobPlan> CreateAudit(const JobPlan& plan, Audit audit, std::vector<std::string> architectures);
 
   // From what spec_text() gave. DATA_LOSS: it is no such text.
   static absl::StatusOr<std::shared_ptr<JobPlan>> Restore(const std::string& spec_text);
@@ -50,6 +61,8 @@ class JobPlan {
   uint64_t architecture_count() const { return count_; }
   uint64_t total() const { return count_ * seeds_.size(); }
   uint64_t SeedAt(uint64_t position) const { return seeds_[position / count_]; }
+
+  const std::optional<Audit>& audit() const { return audit_; }
 
   // Of a job that lists them; set by Create alone, after that they are the store's.
   const std::vector<std::string>& listed() const { return listed_; }
@@ -67,7 +80,7 @@ class JobPlan {
   enum class Source { kSampled, kIndexed, kListed };
 
   JobPlan() = default;
-  void WriteSpecText(const std::map<std::string, std::string>& versions);
+  void WriteSpecText();
 
   Cell cell_;
   std::string input_;
@@ -75,6 +88,8 @@ class JobPlan {
   std::vector<std::string> proxies_;
   std::vector<std::string> names_;
   std::vector<uint64_t> seeds_;
+  std::map<std::string, std::string> versions_;  // of the proxies, by name
+  std::optional<Audit> audit_;
   Source source_ = Source::kSampled;
   uint64_t count_ = 0;
   uint64_t first_ = 0;        // of kIndexed

@@ -29,10 +29,46 @@ grpc::ServerUnaryReactor* JobService::ListJobs(grpc::CallbackServerContext* cont
   });
 }
 
-grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* context,
-                                                const v1::CancelJobRequest* request, v1::CancelJobResponse* response) {
-  return Handle(executor_, context, "CancelJob", [=, this]() -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(*response, scheduler_.CancelJob(*request));
+grpc::ServerUnaryReactor* JobService::ControlJob(grpc::CallbackServerContext* context,
+                                                 const v1::ControlJobRequest* request,
+                                                 v1::ControlJobResponse* response) {
+  return Handle(executor_, context, "ControlJob", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, scheduler_.ControlJob(*request));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::RetryFailures(grpc::CallbackServerContext* context,
+                                                    const v1::RetryFailuresRequest* request,
+                                                    v1::RetryFailuresResponse* response) {
+  return Handle(executor_, context, "RetryFailures", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, scheduler_.RetryFailures(*request));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::ListConflicts(grpc::CallbackServerContext* context,
+                                                    const v1::ListConflictsRequest* request,
+                                                    v1::ListConflictsResponse* response) {
+  return Handle(executor_, context, "ListConflicts", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, scheduler_.ListConflicts(*request));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::ExplainJob(grpc::CallbackServerContext* context,
+                                                 const v1::ExplainJobRequest* request,
+                                                 v1::ExplainJobResponse* response) {
+  return Handle(executor_, context, "ExplainJob", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, scheduler_.ExplainJob(*request));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* JobService::AuditJob(grpc::CallbackServerContext* context, const v1::AuditJobRequest* request,
+                                               v1::AuditJobResponse* response) {
+  return Handle(executor_, context, "AuditJob", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, scheduler_.AuditJob(*request));
     return absl::OkStatus();
   });
 }

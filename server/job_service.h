@@ -20,8 +20,16 @@ class JobService final : public v1::JobService::CallbackService {
                                    v1::GetJobResponse* response) override;
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest* request,
                                      v1::ListJobsResponse* response) override;
-  grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context, const v1::CancelJobRequest* request,
-                                      v1::CancelJobResponse* response) override;
+  grpc::ServerUnaryReactor* ControlJob(grpc::CallbackServerContext* context, const v1::ControlJobRequest* request,
+                                       v1::ControlJobResponse* response) override;
+  grpc::ServerUnaryReactor* RetryFailures(grpc::CallbackServerContext* context, const v1::RetryFailuresRequest* request,
+                                          v1::RetryFailuresResponse* response) override;
+  grpc::ServerUnaryReactor* ListConflicts(grpc::CallbackServerContext* context, const v1::ListConflictsRequest* request,
+                                          v1::ListConflictsResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainJob(grpc::CallbackServerContext* context, const v1::ExplainJobRequest* request,
+                                       v1::ExplainJobResponse* response) override;
+  grpc::ServerUnaryReactor* AuditJob(grpc::CallbackServerContext* context, const v1::AuditJobRequest* request,
+                                     v1::AuditJobResponse* response) override;
   grpc::ServerUnaryReactor* ListFailures(grpc::CallbackServerContext* context, const v1::ListFailuresRequest* request,
                                          v1::ListFailuresResponse* response) override;
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context, const v1::ListWorkersRequest* request,

@@ -83,9 +83,11 @@ absl::Status LacksProbeBatches(const JobPlan& plan, const std::vector<uint64_t>&
       "noise`"));
 }
 
+bool IsOpen(JobState state) { return state == JobState::kRunning || state == JobState::kPaused; }
+
 absl::Status FinishIfDone(StoreWriter& writer, Job& job, absl::Time now) {
-  if (job.state != JobState::kRunning || job.cursor < job.total) return absl::OkStatus();
-  ZCB_ASSIGN_OR_RETURN(const int units, writer.CountFreeUnits(job.id, absl::InfiniteFuture(), 1));
+  if (!IsOpen(job.state) || job.cursor < job.total) return absl::OkStatus();
+  ZCB_ASSIGN_OR_RETURN(const int units, writer.CountFreeUnits(job.id, "", absl::InfiniteFuture(), 1));
   if (units > 0) return absl::OkStatus();
   job.state = job.failed > 0 ? JobState::kDoneWithFailures : JobState::kDone;
   job.finished = now;
@@ -144,8 +146,9 @@ absl::Status LoseAttempt(StoreWriter& writer, Job& job, WorkUnit unit, const std
   size_t middle = 0;
   for (size_t seen = 0; seen < open / 2; ++middle) seen += unit.open[middle] ? 1 : 0;
   const auto split = unit.open.begin() + static_cast<std::ptrdiff_t>(middle);
-  const WorkUnit halves[] = {{.job = unit.job, .first = unit.first, .open = {unit.open.begin(), split}},
-                             {.job = unit.job, .first = unit.first + middle, .open = {split, unit.open.end()}}};
+  const WorkUnit halves[] = {
+      {.job = unit.job, .first = unit.first, .open = {unit.open.begin(), split}, .not_worker = unit.not_worker},
+      {.job = unit.job, .first = unit.first + middle, .open = {split, unit.open.end()}, .not_worker = unit.not_worker}};
   return writer.AddUnits(halves);
 }
 
@@ -187,6 +190,7 @@ Scheduler::Session* Scheduler::FindSession(const std::string& id) {
 
 bool Scheduler::CanCompute(const Announcement& worker, const JobPlan& plan) {
   return worker.spaces.contains(plan.cell().space) &&
+         (!plan.audit().has_value() || plan.audit()->numerics == worker.execution.numerics) &&
          std::all_of(plan.names().begin(), plan.names().end(),
                      [&](const std::string& name) { return worker.proxies.contains(name); });
 }
@@ -221,6 +225,7 @@ absl::StatusOr<v1::OpenSessionResponse> Scheduler::OpenSession(const v1::OpenSes
   if (request.has_available_until()) {
     ZCB_ASSIGN_OR_RETURN(announced->available_until, FromProto("available_until", request.available_until()));
   }
+  announced->memory_bytes = request.memory_bytes();
   announced->session = NewSessionId();
 
   const absl::Time now = clock_.Now();
@@ -343,7 +348,7 @@ absl::StatusOr<bool> Scheduler::HasWork() {
       ZCB_ASSIGN_OR_RETURN(const Job job, reader.GetJob(id));
       work = job.cursor < job.total;
       if (!work) {
-        ZCB_ASSIGN_OR_RETURN(const int free, reader.CountFreeUnits(id, now, 1));
+        ZCB_ASSIGN_OR_RETURN(const int free, reader.CountFreeUnits(id, "", now, 1));
         work = free > 0;
       }
       if (work) break;
@@ -356,36 +361,39 @@ absl::StatusOr<bool> Scheduler::HasWork() {
 // ---- Leasing.
 
 absl::StatusOr<std::vector<v1::Lease>> Scheduler::Acquire(const Announcement& worker, int wanted) {
-  std::vector<JobId> running;
+  std::vector<std::pair<int, JobId>> running;  // priority downwards, then id
   ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(running, reader.ListRunningJobs());
+    ZCB_ASSIGN_OR_RETURN(const std::vector<JobId> ids, reader.ListRunningJobs());
+    for (const JobId id : ids) {
+      ZCB_ASSIGN_OR_RETURN(const Job job, reader.GetJob(id));
+      running.emplace_back(-job.priority, id);
+    }
     return absl::OkStatus();
   }));
-  std::vector<std::pair<JobId, std::shared_ptr<JobPlan>>> jobs;
-  for (const JobId id : running) {
-    ZCB_ASSIGN_OR_RETURN(std::shared_ptr<JobPlan> plan, GetPlan(id));
-    if (CanCompute(worker, *plan)) jobs.emplace_back(id, std::move(plan));
-  }
+  std::sort(running.begin(), running.end());
   std::vector<v1::Lease> leases;
-  while (static_cast<int>(leases.size()) < wanted && !jobs.empty()) {
-    // Each job in its turn, beginning after the one that was served last.
-    {
-      MutexLock lock(mutex_);
-      const auto next =
-          std::find_if(jobs.begin(), jobs.end(), [&](const auto& job) { return job.first > last_served_; });
-      std::rotate(jobs.begin(), next == jobs.end() ? jobs.begin() : next, jobs.end());
+  for (auto first = running.begin(); first != running.end() && static_cast<int>(leases.size()) < wanted;) {
+    const auto last = std::find_if(first, running.end(), [&](const auto& job) { return job.first != first->first; });
+    std::map<JobId, std::shared_ptr<JobPlan>> jobs;  // of this priority, as long as they have something
+    for (; first != last; ++first) {
+      ZCB_ASSIGN_OR_RETURN(std::shared_ptr<JobPlan> plan, GetPlan(first->second));
+      if (CanCompute(worker, *plan)) jobs[first->second] = std::move(plan);
     }
-    const size_t before = jobs.size();
-    for (auto job = jobs.begin(); job != jobs.end(); job = jobs.erase(job)) {
+    while (static_cast<int>(leases.size()) < wanted && !jobs.empty()) {
+      // Each in its turn, beginning after the one that was served last.
+      auto job = jobs.begin();
+      {
+        MutexLock lock(mutex_);
+        if (const auto next = jobs.upper_bound(last_served_); next != jobs.end()) job = next;
+        last_served_ = job->first;
+      }
       ZCB_ASSIGN_OR_RETURN(std::optional<v1::Lease> lease, AcquireFrom(job->first, *job->second, worker));
-      if (!lease.has_value()) continue;  // nothing there: not asked again
-      leases.push_back(*std::move(lease));
-      MutexLock lock(mutex_);
-      last_served_ = job->first;
-      break;
+      if (lease.has_value()) {
+        leases.push_back(*std::move(lease));
+      } else {
+        jobs.erase(job);  // nothing there: not asked again
+      }
     }
-    if (before == 0) break;
-    std::sort(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   }
   return leases;
 }
@@ -400,7 +408,7 @@ absl::StatusOr<std::optional<v1::Lease>> Scheduler::AcquireFrom(JobId id, JobPla
     ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
       ZCB_ASSIGN_OR_RETURN(job, reader.GetJob(id));
       ZCB_ASSIGN_OR_RETURN(expired, reader.ListExpiredUnits(id, now, kReaped));
-      ZCB_ASSIGN_OR_RETURN(free, reader.CountFreeUnits(id, now, 1));
+      ZCB_ASSIGN_OR_RETURN(free, reader.CountFreeUnits(id, worker.execution.worker, now, 1));
       return absl::OkStatus();
     }));
     if (job.state != JobState::kRunning) return std::optional<v1::Lease>();
@@ -467,7 +475,17 @@ absl::StatusOr<Scheduler::Expansion> Scheduler::PlanExpansion(const Job& job, Jo
   Expansion expansion{.from = job.cursor, .to = job.cursor};
   WorkUnit unit{.job = job.id};
   for (uint64_t i = 0, open = 0; i < scan && open < size; ++i) {
-    const bool complete = std::none_of(missing[i].begin(), missing[i].end(), [](bool m) { return m; });
+    bool complete = std::none_of(missing[i].begin(), missing[i].end(), [](bool m) { return m; });
+    if (plan.audit().has_value()) {
+      // What is complete is what is compared; its unit is not for whoever computed it.
+      std::string scorer;
+      if (complete) {
+        ZCB_ASSIGN_OR_RETURN(scorer, Scorer(columns, architectures[i]));
+        if (open > 0 && scorer != unit.not_worker) break;
+        unit.not_worker = scorer;
+      }
+      complete = !complete;
+    }
     expansion.to = job.cursor + i + 1;
     if (complete) ++expansion.reused;
     if (complete && open == 0) continue;
@@ -477,6 +495,24 @@ absl::StatusOr<Scheduler::Expansion> Scheduler::PlanExpansion(const Job& job, Jo
   }
   if (!unit.open.empty()) expansion.units.push_back(std::move(unit));
   return expansion;
+}
+
+absl::StatusOr<std::string> Scheduler::Scorer(const std::vector<SeriesKey>& columns, const std::string& architecture) {
+  std::string scorer;
+  ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(const auto ids, reader.FindArchitectures(columns[0].space, {&architecture, 1}));
+    ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, reader.ListSeries({.space = columns[0].space,
+                                                                                  .task = columns[0].task,
+                                                                                  .proxies = {columns[0].proxy},
+                                                                                  .numerics = columns[0].numerics},
+                                                                                 SeriesId{0}, 1000));
+    for (const SeriesInfo& info : series) {
+      if (info.key != columns[0] || !ids[0].has_value()) continue;
+      ZCB_ASSIGN_OR_RETURN(scorer, reader.FindScorer(info.id, *ids[0]));
+    }
+    return absl::OkStatus();
+  }));
+  return scorer;
 }
 
 uint64_t Scheduler::UnitSize(JobId id, const JobPlan& plan, uint64_t remaining) {
@@ -560,11 +596,13 @@ absl::StatusOr<std::optional<v1::Lease>> Scheduler::FillLease(const WorkUnit& un
   ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> architectures,
                        plan.Architectures(store_, unit.job, unit.first, unit.count()));
   ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesKey> columns, Columns(plan, worker, seed));
-  std::vector<std::vector<bool>> missing;
-  ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(missing, reader.FindMissing(columns, architectures));
-    return absl::OkStatus();
-  }));
+  std::vector<std::vector<bool>> missing(architectures.size(), std::vector<bool>(columns.size(), true));
+  if (!plan.audit().has_value()) {
+    ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(missing, reader.FindMissing(columns, architectures));
+      return absl::OkStatus();
+    }));
+  }
   v1::Lease lease;
   lease.set_unit(static_cast<int64_t>(unit.id));
   lease.set_attempt(unit.attempt);
@@ -710,7 +748,9 @@ absl::StatusOr<Scheduler::Recording> Scheduler::CheckRecording(const v1::RecordS
     if (!seen.insert({result.seed(), result.architecture()}).second) {
       return BadField("results", absl::StrCat(result.architecture(), " comes twice"));
     }
-    if (!v1::FailureKind_IsValid(result.failure())) return BadField("results.failure", "has an unknown value");
+    if (result.failure() < v1::FAILURE_KIND_UNSPECIFIED || result.failure() > v1::FAILURE_KIND_ERROR) {
+      return BadField("results.failure", absl::StrCat(static_cast<int>(result.failure()), " is not one of 0 to 3"));
+    }
     std::set<uint32_t> once;
     for (const v1::ProxyScore& score : result.scores()) {
       const std::string at = absl::StrCat(" (", result.architecture(), ")");
@@ -784,23 +824,31 @@ absl::Status Scheduler::RecordUnit(StoreWriter& writer, const v1::RecordScoresRe
   // Scores complete their positions whoever sent them.
   std::map<std::string_view, size_t> offsets;
   for (size_t i = 0; i < recording.architectures.size(); ++i) offsets[recording.architectures[i]] = i;
-  std::vector<size_t> reported;
+  std::vector<size_t> complete;  // offsets
+  std::vector<size_t> reported;  // those of which the store has to say whether they are
   std::vector<std::string> texts;
   std::vector<std::pair<size_t, const v1::ArchitectureResult*>> failures;
   for (const v1::ArchitectureResult& result : request.results()) {
     const auto offset = offsets.find(result.architecture());
     if (offset == offsets.end() || result.seed() != recording.seed || !unit.open[offset->second]) continue;
-    reported.push_back(offset->second);
-    texts.push_back(result.architecture());
     if (result.failure() != v1::FAILURE_KIND_UNSPECIFIED) failures.emplace_back(offset->second, &result);
+    // Every score came with this request, so it is there; an audit is about those of the request alone.
+    if (static_cast<size_t>(result.scores_size()) == recording.required.size()) {
+      complete.push_back(offset->second);
+    } else if (!recording.plan->audit().has_value()) {
+      reported.push_back(offset->second);
+      texts.push_back(result.architecture());
+    }
   }
   ZCB_ASSIGN_OR_RETURN(const auto missing, writer.FindMissing(recording.required, texts));
   for (size_t i = 0; i < reported.size(); ++i) {
-    if (std::any_of(missing[i].begin(), missing[i].end(), [](bool m) { return m; })) continue;
-    unit.open[reported[i]] = false;
+    if (std::none_of(missing[i].begin(), missing[i].end(), [](bool m) { return m; })) complete.push_back(reported[i]);
+  }
+  for (const size_t offset : complete) {
+    unit.open[offset] = false;
     job.done += 1;
     recording.completed += 1;
-    ZCB_RETURN_IF_ERROR(writer.DeleteFailure(job.id, unit.first + reported[i]));
+    ZCB_RETURN_IF_ERROR(writer.DeleteFailure(job.id, unit.first + offset));
   }
 
   // Failures and the end of the lease are its holder's to report.
@@ -826,7 +874,7 @@ absl::Status Scheduler::RecordUnit(StoreWriter& writer, const v1::RecordScoresRe
     }
   }
   const bool closed = valid && request.close() != v1::LEASE_OUTCOME_UNSPECIFIED;
-  if (CountOpen(unit.open) == 0 || (closed && job.state != JobState::kRunning)) {
+  if (CountOpen(unit.open) == 0 || (closed && !IsOpen(job.state))) {
     ZCB_RETURN_IF_ERROR(writer.DeleteUnit(unit.id));
   } else if (closed && request.close() == v1::LEASE_OUTCOME_CRASHED) {
     recording.freed = true;
@@ -943,10 +991,17 @@ absl::StatusOr<v1::CreateJobResponse> Scheduler::CreateJob(const v1::CreateJobRe
     }
     if (!lacking.empty()) return LacksProbeBatches(*plan, lacking);
   }
+  if (request.priority() < -100 || request.priority() > 100) {
+    return BadField("priority", absl::StrCat(request.priority(), " is outside [-100, 100]"));
+  }
   if (request.validate_only()) return v1::CreateJobResponse();
 
   const absl::Time now = clock_.Now();
-  Job job{.digest = Sha256Hex(plan->spec_text()), .spec = plan->spec_text(), .created = now, .total = plan->total()};
+  Job job{.digest = Sha256Hex(plan->spec_text()),
+          .spec = plan->spec_text(),
+          .created = now,
+          .total = plan->total(),
+          .priority = request.priority()};
   bool created = false;
   const absl::Status written = store_.Write([&](StoreWriter& writer) -> absl::Status {
     created = false;
@@ -957,7 +1012,8 @@ absl::StatusOr<v1::CreateJobResponse> Scheduler::CreateJob(const v1::CreateJobRe
       return writer.AddListedArchitectures(job.id, plan->cell().space, plan->listed());
     }
     ZCB_ASSIGN_OR_RETURN(job, std::move(earlier));
-    if (job.state != JobState::kCancelled && job.state != JobState::kDoneWithFailures) return absl::OkStatus();
+    job.priority = request.priority();
+    if (job.state != JobState::kCancelled && job.state != JobState::kDoneWithFailures) return writer.UpdateJob(job);
     // From the beginning: what is complete is found when the cursor comes to it.
     job.state = JobState::kRunning;
     job.finished.reset();
@@ -995,6 +1051,11 @@ absl::StatusOr<v1::Job> Scheduler::Describe(const Job& job) {
   message.set_failed(job.failed);
   message.set_leased(leased);
   message.set_reused(job.reused);
+  message.set_priority(job.priority);
+  if (plan->audit().has_value()) message.set_audits(static_cast<int64_t>(plan->audit()->job));
+  ZCB_ASSIGN_OR_RETURN(const uint64_t conflicts, CountConflicts(*plan));
+  message.set_conflicts(conflicts);
+  if (job.state == JobState::kPaused) message.set_waiting_for(absl::StrCat("`zcbench resume ", message.id(), "`"));
   if (job.state != JobState::kRunning) return message;
 
   MutexLock lock(mutex_);
@@ -1040,11 +1101,11 @@ absl::StatusOr<v1::Job> Scheduler::Describe(const Job& job) {
   return message;
 }
 
-absl::StatusOr<v1::GetJobResponse> Scheduler::GetJob(const v1::GetJobRequest& request) {
+absl::StatusOr<Job> Scheduler::FindJob(int64_t id) {
   Job job;
   ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    if (request.id() != 0) {
-      ZCB_ASSIGN_OR_RETURN(job, reader.GetJob(JobId{request.id()}));
+    if (id != 0) {
+      ZCB_ASSIGN_OR_RETURN(job, reader.GetJob(JobId{id}));
       return absl::OkStatus();
     }
     ZCB_ASSIGN_OR_RETURN(std::vector<Job> newest, reader.ListJobs(std::nullopt, 1));
@@ -1052,6 +1113,11 @@ absl::StatusOr<v1::GetJobResponse> Scheduler::GetJob(const v1::GetJobRequest& re
     job = std::move(newest[0]);
     return absl::OkStatus();
   }));
+  return job;
+}
+
+absl::StatusOr<v1::GetJobResponse> Scheduler::GetJob(const v1::GetJobRequest& request) {
+  ZCB_ASSIGN_OR_RETURN(const Job job, FindJob(request.id()));
   v1::GetJobResponse response;
   ZCB_ASSIGN_OR_RETURN(*response.mutable_job(), Describe(job));
   return response;
@@ -1075,48 +1141,6 @@ absl::StatusOr<v1::ListJobsResponse> Scheduler::ListJobs(const v1::ListJobsReque
     }
     ZCB_ASSIGN_OR_RETURN(*response.add_jobs(), Describe(job));
     bytes += response.jobs(response.jobs_size() - 1).ByteSizeLong();
-  }
-  return response;
-}
-
-absl::StatusOr<v1::CancelJobResponse> Scheduler::CancelJob(const v1::CancelJobRequest& request) {
-  Job job;
-  const absl::Time now = clock_.Now();
-  const absl::Status written = store_.Write([&](StoreWriter& writer) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(job, writer.GetJob(JobId{request.id()}));
-    if (job.state != JobState::kRunning) return absl::OkStatus();
-    job.state = JobState::kCancelled;
-    job.finished = now;
-    ZCB_RETURN_IF_ERROR(writer.DeleteUnits(job.id, /*only_free=*/true));
-    return writer.UpdateJob(job);
-  });
-  ZCB_RETURN_IF_ERROR(written);
-  v1::CancelJobResponse response;
-  ZCB_ASSIGN_OR_RETURN(*response.mutable_job(), Describe(job));
-  return response;
-}
-
-absl::StatusOr<v1::ListFailuresResponse> Scheduler::ListFailures(const v1::ListFailuresRequest& request) {
-  std::vector<FailureGroup> groups;
-  const absl::Status read = store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_RETURN_IF_ERROR(reader.GetJob(JobId{request.job()}).status());
-    ZCB_ASSIGN_OR_RETURN(groups, reader.ListFailures(JobId{request.job()}, 1000));
-    return absl::OkStatus();
-  });
-  ZCB_RETURN_IF_ERROR(read);
-  v1::ListFailuresResponse response;
-  size_t bytes = 0;
-  for (const FailureGroup& group : groups) {
-    v1::Failure& failure = *response.add_failures();
-    failure.set_kind(static_cast<v1::FailureKind>(group.kind));
-    failure.set_message(group.message);
-    failure.set_count(group.count);
-    failure.set_for_good(group.for_good);
-    failure.set_example_architecture(group.example.architecture);
-    failure.set_example_seed(group.example.seed);
-    failure.set_example_worker(group.example.worker);
-    bytes += failure.ByteSizeLong();
-    if (bytes > kMaxResponseBytes) break;
   }
   return response;
 }
@@ -1146,6 +1170,10 @@ absl::StatusOr<v1::ListWorkersResponse> Scheduler::ListWorkers() {
       worker.set_seconds_per_architecture(*middle);
     }
     worker.set_lost(!IsLive(*session, now));
+    worker.set_memory_bytes(session->announced->memory_bytes);
+    if (session->announced->available_until != absl::InfiniteFuture()) {
+      *worker.mutable_available_until() = ToProto(session->announced->available_until);
+    }
   }
   return response;
 }

@@ -9,8 +9,11 @@
 //   Lost       A lease that ran out, whose worker opened another session, or that was closed as CRASHED: a range with
 //              several open architectures is halved, a single one is counted an attempt.
 //   Failure    An architecture is tried three times; then it has failed for good and its job goes on without it. A
-//   lease
-//              that was given back as planned counts nothing.
+//              lease that was given back as planned counts nothing.
+//   Shares     A worker's next lease comes from the job of the highest priority that has one for it; jobs of the same
+//              priority take turns, and since a unit is about as long as any other, each gets the same time.
+//   Audit      A job that computes scores which are there once more. Its units are leased to workers of the scores' own
+//              numerics class, each to another worker than the one that computed them.
 //   Restart    Everything but sessions is in the store. A worker hears NOT_FOUND and opens another session; its leases
 //              are prolonged by one duration when the scheduler starts, so that it keeps them.
 //
@@ -68,8 +71,12 @@ class Scheduler {
   absl::StatusOr<v1::CreateJobResponse> CreateJob(const v1::CreateJobRequest& request);
   absl::StatusOr<v1::GetJobResponse> GetJob(const v1::GetJobRequest& request);
   absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request);
-  absl::StatusOr<v1::CancelJobResponse> CancelJob(const v1::CancelJobRequest& request);
+  absl::StatusOr<v1::ControlJobResponse> ControlJob(const v1::ControlJobRequest& request);
   absl::StatusOr<v1::ListFailuresResponse> ListFailures(const v1::ListFailuresRequest& request);
+  absl::StatusOr<v1::RetryFailuresResponse> RetryFailures(const v1::RetryFailuresRequest& request);
+  absl::StatusOr<v1::ListConflictsResponse> ListConflicts(const v1::ListConflictsRequest& request);
+  absl::StatusOr<v1::ExplainJobResponse> ExplainJob(const v1::ExplainJobRequest& request);
+  absl::StatusOr<v1::AuditJobResponse> AuditJob(const v1::AuditJobRequest& request);
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers();
   // NOT_FOUND names the nearest worker.
   absl::Status DrainWorker(const v1::DrainWorkerRequest& request);
@@ -85,6 +92,7 @@ class Scheduler {
     std::map<std::string, std::string> spaces;  // name -> version
     std::map<std::string, KnownProxy> proxies;  // by name
     absl::Time available_until = absl::InfiniteFuture();
+    uint64_t memory_bytes = 0;
 
     // "proxy.pass.space"; both must be held.
     std::string Version(const std::string& proxy, const std::string& space) const {
@@ -136,6 +144,8 @@ class Scheduler {
   absl::StatusOr<std::optional<v1::Lease>> FillLease(const WorkUnit& unit, JobPlan& plan, const Announcement& worker);
   // The keys of the job's proxies for this worker and seed.
   absl::StatusOr<std::vector<SeriesKey>> Columns(const JobPlan& plan, const Announcement& worker, uint64_t seed);
+  // Who computed the first of the columns; empty: nobody.
+  absl::StatusOr<std::string> Scorer(const std::vector<SeriesKey>& columns, const std::string& architecture);
   absl::StatusOr<std::string> ProbeBatchDigest(const JobPlan& plan, uint64_t seed);
   uint64_t UnitSize(JobId id, const JobPlan& plan, uint64_t remaining) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -144,6 +154,10 @@ class Scheduler {
                           absl::Time now);
 
   absl::StatusOr<v1::Job> Describe(const Job& job);
+  absl::StatusOr<Job> FindJob(int64_t id);  // 0: the newest
+  // The columns that hold the job's scores, of every version and numerics class.
+  absl::StatusOr<std::vector<SeriesInfo>> JobSeries(const JobPlan& plan);
+  absl::StatusOr<uint64_t> CountConflicts(const JobPlan& plan);
 
   Store& store_;
   const Clock& clock_;

@@ -580,9 +580,10 @@ TEST_F(SchedulerTest, ACancelledJobFinishesWhatIsLeasedAndCanBeResumed) {
   const std::string a = Open("a");
   const int64_t id = NewJob(Spec(3));
   const v1::Lease lease = Acquire(a).at(0);
-  v1::CancelJobRequest cancel;
+  v1::ControlJobRequest cancel;
+  cancel.set_order(v1::JOB_ORDER_STOP);
   cancel.set_id(id);
-  ASSERT_THAT(scheduler_->CancelJob(cancel), IsOk());
+  ASSERT_THAT(scheduler_->ControlJob(cancel), IsOk());
   EXPECT_THAT(Acquire(a), IsEmpty());
   EXPECT_THAT(Synchronize(a, 0, {lease})->lost(), IsEmpty());
   EXPECT_TRUE(Record(Computed(a, lease, v1::LEASE_OUTCOME_COMPLETED)).lease_valid());

@@ -458,11 +458,12 @@ TEST_F(ServiceTest, JobsAreListedInPages) {
   request.set_page_token("x");
   EXPECT_THAT(Status(jobs_, &v1::JobService::Stub::ListJobs, request),
               Fails(grpc::StatusCode::INVALID_ARGUMENT, "page_token"));
-  v1::CancelJobRequest cancel;
+  v1::ControlJobRequest cancel;
+  cancel.set_order(v1::JOB_ORDER_STOP);
   cancel.set_id(5);
-  EXPECT_EQ(Must(jobs_, &v1::JobService::Stub::CancelJob, cancel).job().state(), v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(Must(jobs_, &v1::JobService::Stub::ControlJob, cancel).job().state(), v1::JOB_STATE_CANCELLED);
   cancel.set_id(77);
-  EXPECT_THAT(Status(jobs_, &v1::JobService::Stub::CancelJob, cancel), Fails(grpc::StatusCode::NOT_FOUND, "77"));
+  EXPECT_THAT(Status(jobs_, &v1::JobService::Stub::ControlJob, cancel), Fails(grpc::StatusCode::NOT_FOUND, "77"));
   v1::ListFailuresRequest failures;
   failures.set_job(77);
   EXPECT_THAT(Status(jobs_, &v1::JobService::Stub::ListFailures, failures), Fails(grpc::StatusCode::NOT_FOUND, "77"));

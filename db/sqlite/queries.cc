@@ -14,8 +14,9 @@ namespace zcbench::sqlite {
 // 1e6 units.
 const char kAcquireUnits[] = R"sql(
   UPDATE work_unit SET free_from_us = ?3, worker = ?2, attempt = attempt + 1
-   WHERE id IN (SELECT id FROM work_unit WHERE job = ?1 AND free_from_us <= ?4 ORDER BY free_from_us, id LIMIT ?5)
-  RETURNING id, job, first, count, open, free_from_us, worker, attempt)sql";
+   WHERE id IN (SELECT id FROM work_unit WHERE job = ?1 AND free_from_us <= ?4 AND not_worker <> ?2
+                 ORDER BY free_from_us, id LIMIT ?5)
+  RETURNING id, job, first, count, open, free_from_us, worker, attempt, not_worker)sql";
 
 namespace {
 
@@ -47,6 +48,7 @@ WorkUnit ReadUnit(const Statement& row) {
   unit.free_from = row.Time(5);
   unit.worker = row.Text(6);
   unit.attempt = static_cast<int>(row.Int(7));
+  unit.not_worker = row.Text(8);
   return unit;
 }
 
@@ -63,6 +65,7 @@ Job ReadJob(const Statement& row) {
   job.done = static_cast<uint64_t>(row.Int(8));
   job.failed = static_cast<uint64_t>(row.Int(9));
   job.reused = static_cast<uint64_t>(row.Int(10));
+  job.priority = static_cast<int>(row.Int(11));
   return job;
 }
 
@@ -95,6 +98,19 @@ PositionFailure ReadFailure(const Statement& row) {
   failure.worker = row.Text(10);
   failure.time = row.Time(11);
   return failure;
+}
+
+// Seven columns from `at` on, in the order of SeriesKey.
+SeriesKey ReadSeriesKey(const Statement& row, int at) {
+  SeriesKey key{.space = row.Text(at),
+                .task = row.Text(at + 1),
+                .proxy = row.Text(at + 2),
+                .version = row.Text(at + 3),
+                .seed = std::nullopt,
+                .probe_batch = row.Text(at + 5),
+                .numerics = row.Text(at + 6)};
+  if (!row.IsNull(at + 4)) key.seed = static_cast<uint64_t>(row.Int(at + 4));
+  return key;
 }
 
 // Equal, or as near as the column's tolerance allows.
@@ -251,7 +267,7 @@ absl::Status Queries::AddProbeBatch(const ProbeBatchRow& row, std::string_view c
 
 absl::StatusOr<Job> Queries::GetJob(JobId job) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused
+    SELECT id, digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused, priority
       FROM job WHERE id = ?1)sql"));
   row.Bind(job);
   ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
@@ -261,7 +277,7 @@ absl::StatusOr<Job> Queries::GetJob(JobId job) {
 
 absl::StatusOr<Job> Queries::FindJob(std::string_view digest) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused
+    SELECT id, digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused, priority
       FROM job WHERE digest = ?1)sql"));
   row.Bind(digest);
   ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
@@ -271,7 +287,7 @@ absl::StatusOr<Job> Queries::FindJob(std::string_view digest) {
 
 absl::StatusOr<std::vector<Job>> Queries::ListJobs(std::optional<JobId> before, int limit) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused
+    SELECT id, digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused, priority
       FROM job WHERE id < ?1 ORDER BY id DESC LIMIT ?2)sql"));
   row.Bind(before.has_value() ? static_cast<int64_t>(*before) : INT64_MAX, limit);
   std::vector<Job> jobs;
@@ -307,10 +323,10 @@ absl::StatusOr<std::vector<std::string>> Queries::GetListedArchitectures(JobId j
 
 absl::StatusOr<JobId> Queries::AddJob(const Job& job) {
   ZCB_ASSIGN_OR_RETURN(Statement insert, connection_.Prepare(R"sql(
-    INSERT INTO job (digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10))sql"));
+    INSERT INTO job (digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused, priority)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11))sql"));
   insert.Bind(job.digest, job.spec, job.state, job.created, job.finished, job.total, job.cursor, job.done, job.failed,
-              job.reused);
+              job.reused, job.priority);
   ZCB_RETURN_IF_ERROR(insert.Run());
   return static_cast<JobId>(connection_.last_insert_id());
 }
@@ -329,8 +345,9 @@ absl::Status Queries::AddListedArchitectures(JobId job, std::string_view space,
 
 absl::Status Queries::UpdateJob(const Job& job) {
   ZCB_ASSIGN_OR_RETURN(Statement update, connection_.Prepare(R"sql(
-    UPDATE job SET state = ?2, finished_us = ?3, cursor = ?4, done = ?5, failed = ?6, reused = ?7 WHERE id = ?1)sql"));
-  update.Bind(job.id, job.state, job.finished, job.cursor, job.done, job.failed, job.reused);
+    UPDATE job SET state = ?2, finished_us = ?3, cursor = ?4, done = ?5, failed = ?6, reused = ?7,
+                   priority = ?8 WHERE id = ?1)sql"));
+  update.Bind(job.id, job.state, job.finished, job.cursor, job.done, job.failed, job.reused, job.priority);
   return update.Run();
 }
 
@@ -338,24 +355,25 @@ absl::Status Queries::UpdateJob(const Job& job) {
 
 absl::StatusOr<WorkUnit> Queries::GetUnit(UnitId unit) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, job, first, count, open, free_from_us, worker, attempt FROM work_unit WHERE id = ?1)sql"));
+    SELECT id, job, first, count, open, free_from_us, worker, attempt, not_worker FROM work_unit WHERE id = ?1)sql"));
   row.Bind(unit);
   ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
   if (found) return ReadUnit(row);
   return absl::NotFoundError(absl::StrCat("no work unit ", static_cast<int64_t>(unit), ", or it is done"));
 }
 
-absl::StatusOr<int> Queries::CountFreeUnits(JobId job, absl::Time now, int limit) {
+absl::StatusOr<int> Queries::CountFreeUnits(JobId job, std::string_view worker, absl::Time now, int limit) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT count(*) FROM (SELECT 1 FROM work_unit WHERE job = ?1 AND free_from_us <= ?2 LIMIT ?3))sql"));
-  row.Bind(job, now, limit);
+    SELECT count(*) FROM (SELECT 1 FROM work_unit
+                           WHERE job = ?1 AND free_from_us <= ?2 AND (?4 = '' OR not_worker <> ?4) LIMIT ?3))sql"));
+  row.Bind(job, now, limit, worker);
   ZCB_RETURN_IF_ERROR(row.Step().status());
   return static_cast<int>(row.Int(0));
 }
 
 absl::StatusOr<std::vector<WorkUnit>> Queries::ListExpiredUnits(JobId job, absl::Time now, int limit) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, job, first, count, open, free_from_us, worker, attempt FROM work_unit
+    SELECT id, job, first, count, open, free_from_us, worker, attempt, not_worker FROM work_unit
      WHERE job = ?1 AND free_from_us > 0 AND free_from_us <= ?2 ORDER BY free_from_us, id LIMIT ?3)sql"));
   row.Bind(job, now, limit);
   std::vector<WorkUnit> units;
@@ -389,12 +407,12 @@ absl::StatusOr<std::map<std::string, int>> Queries::CountLeases(absl::Time now) 
 
 absl::Status Queries::AddUnits(std::span<const WorkUnit> units) {
   ZCB_ASSIGN_OR_RETURN(Statement insert, connection_.Prepare(R"sql(
-    INSERT INTO work_unit (job, first, count, open, remaining, free_from_us, worker, attempt)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))sql"));
+    INSERT INTO work_unit (job, first, count, open, remaining, free_from_us, worker, attempt, not_worker)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9))sql"));
   for (const WorkUnit& unit : units) {
     const std::string open = PackBits(unit.open);
     insert.Bind(unit.job, unit.first, unit.count(), Blob{open}, CountBits(unit.open), unit.free_from, unit.worker,
-                unit.attempt);
+                unit.attempt, unit.not_worker);
     ZCB_RETURN_IF_ERROR(insert.Run());
   }
   return absl::OkStatus();
@@ -489,6 +507,19 @@ absl::StatusOr<std::vector<FailureGroup>> Queries::ListFailures(JobId job, int l
     group.message = group.example.message;
     group.count = static_cast<uint64_t>(row.Int(12));
     group.for_good = static_cast<uint64_t>(row.Int(13));
+  }
+}
+
+absl::StatusOr<std::vector<PositionFailure>> Queries::ListFailedForGood(JobId job, int limit) {
+  ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
+    SELECT job, position, architecture, seed, kind, message, attempts, for_good, unit, attempt, worker, time_us
+      FROM position_failure WHERE job = ?1 AND for_good = 1 ORDER BY position LIMIT ?2)sql"));
+  row.Bind(job, limit);
+  std::vector<PositionFailure> failures;
+  while (true) {
+    ZCB_ASSIGN_OR_RETURN(const bool more, row.Step());
+    if (!more) return failures;
+    failures.push_back(ReadFailure(row));
   }
 }
 
@@ -619,14 +650,7 @@ absl::StatusOr<std::vector<SeriesInfo>> Queries::ListSeries(const SeriesFilter& 
     if (!more) break;
     SeriesInfo info;
     info.id = row.As<SeriesId>(0);
-    info.key = {.space = row.Text(1),
-                .task = row.Text(2),
-                .proxy = row.Text(3),
-                .version = row.Text(4),
-                .seed = std::nullopt,
-                .probe_batch = row.Text(6),
-                .numerics = row.Text(7)};
-    if (!row.IsNull(5)) info.key.seed = static_cast<uint64_t>(row.Int(5));
+    info.key = ReadSeriesKey(row, 1);
     info.finite = static_cast<uint64_t>(row.Int(8));
     info.not_finite = static_cast<uint64_t>(row.Int(9));
     info.undefined = static_cast<uint64_t>(row.Int(10));
@@ -671,21 +695,88 @@ absl::StatusOr<std::string> Queries::GetArchitecture(ArchitectureId architecture
   return absl::NotFoundError(absl::StrCat("no architecture ", static_cast<int64_t>(architecture)));
 }
 
-absl::StatusOr<std::vector<ScoreConflict>> Queries::ListConflicts(int limit) {
+absl::StatusOr<std::vector<ScoreConflict>> Queries::ListConflicts(std::span<const SeriesId> series, int limit) {
+  // Conflicts are rare: they are filtered here rather than in SQL built from text.
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT series, architecture, outcome, value, worker FROM score_conflict
-      JOIN execution ON execution.id = score_conflict.execution ORDER BY score_conflict.id DESC LIMIT ?1)sql"));
-  row.Bind(limit);
+    SELECT c.series, s.space, s.task, s.proxy, s.version, s.seed, s.probe_batch, s.numerics, a.text, c.outcome, c.value,
+           e.worker, k.outcome, k.value, f.worker, c.recorded_us
+      FROM score_conflict c JOIN series s ON s.id = c.series JOIN architecture a ON a.id = c.architecture
+      JOIN execution e ON e.id = c.execution JOIN score k ON k.series = c.series AND k.architecture = c.architecture
+      JOIN execution f ON f.id = k.execution ORDER BY c.id DESC)sql"));
+  row.Bind();
   std::vector<ScoreConflict> conflicts;
+  while (static_cast<int>(conflicts.size()) < limit) {
+    ZCB_ASSIGN_OR_RETURN(const bool more, row.Step());
+    if (!more) break;
+    if (!series.empty() && std::find(series.begin(), series.end(), row.As<SeriesId>(0)) == series.end()) continue;
+    ScoreConflict& conflict = conflicts.emplace_back();
+    conflict.series = row.As<SeriesId>(0);
+    conflict.key = ReadSeriesKey(row, 1);
+    conflict.architecture = row.Text(8);
+    conflict.outcome = row.As<Outcome>(9);
+    conflict.value = row.Real(10);
+    conflict.worker = row.Text(11);
+    conflict.kept_outcome = row.As<Outcome>(12);
+    conflict.kept_value = row.Real(13);
+    conflict.kept_worker = row.Text(14);
+    conflict.recorded = row.Time(15);
+  }
+  return conflicts;
+}
+
+absl::StatusOr<uint64_t> Queries::CountConflicts(std::span<const SeriesId> series) {
+  ZCB_ASSIGN_OR_RETURN(Statement row,
+                       connection_.Prepare("SELECT series, count(*) FROM score_conflict GROUP BY series"));
+  row.Bind();
+  uint64_t count = 0;
   while (true) {
     ZCB_ASSIGN_OR_RETURN(const bool more, row.Step());
-    if (!more) return conflicts;
-    conflicts.push_back({.series = row.As<SeriesId>(0),
-                         .architecture = row.As<ArchitectureId>(1),
-                         .outcome = row.As<Outcome>(2),
-                         .value = row.Real(3),
-                         .worker = row.Text(4)});
+    if (!more) return count;
+    if (!series.empty() && std::find(series.begin(), series.end(), row.As<SeriesId>(0)) == series.end()) continue;
+    count += static_cast<uint64_t>(row.Int(1));
   }
+}
+
+absl::StatusOr<std::vector<OutcomeGroup>> Queries::ListOutcomes(std::span<const SeriesId> series, int limit) {
+  std::map<std::pair<Outcome, std::string>, OutcomeGroup> groups;
+  for (const SeriesId id : series) {
+    // The reasons of one series are few and lie together; the score says which outcome each explains.
+    ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
+      SELECT s.space, s.task, s.proxy, s.version, s.seed, s.probe_batch, s.numerics, c.outcome, r.reason, count(*),
+             max(r.architecture), a.text, e.worker
+        FROM score_reason r JOIN score c ON c.series = r.series AND c.architecture = r.architecture
+        JOIN series s ON s.id = r.series JOIN architecture a ON a.id = r.architecture
+        JOIN execution e ON e.id = c.execution
+       WHERE r.series = ?1 GROUP BY c.outcome, r.reason)sql"));
+    row.Bind(id);
+    while (true) {
+      ZCB_ASSIGN_OR_RETURN(const bool more, row.Step());
+      if (!more) break;
+      OutcomeGroup& group = groups[{row.As<Outcome>(7), row.Text(8)}];
+      if (group.count == 0) {
+        group.outcome = row.As<Outcome>(7);
+        group.reason = row.Text(8);
+        group.key = ReadSeriesKey(row, 0);
+        group.architecture = row.Text(11);
+        group.worker = row.Text(12);
+      }
+      group.count += static_cast<uint64_t>(row.Int(9));
+    }
+  }
+  std::vector<OutcomeGroup> sorted;
+  for (auto& [key, group] : groups) sorted.push_back(std::move(group));
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+  if (sorted.size() > static_cast<size_t>(limit)) sorted.resize(static_cast<size_t>(limit));
+  return sorted;
+}
+
+absl::StatusOr<std::string> Queries::FindScorer(SeriesId series, ArchitectureId architecture) {
+  ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
+    SELECT worker FROM score JOIN execution ON execution.id = execution
+     WHERE series = ?1 AND architecture = ?2)sql"));
+  row.Bind(series, architecture);
+  ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
+  return found ? row.Text(0) : std::string();
 }
 
 absl::StatusOr<std::vector<Disposition>> Queries::AddScores(std::span<const ScoreColumn> columns,
@@ -722,7 +813,7 @@ absl::StatusOr<std::vector<Disposition>> Queries::AddScores(std::span<const Scor
     if (connection_.changes() > 0) {
       ++series.added[static_cast<int>(score.outcome)];
       dispositions.push_back(Disposition::kRecorded);
-      if (score.outcome != Outcome::kOk && !score.reason.empty()) {
+      if (score.outcome != Outcome::kOk) {
         ZCB_ASSIGN_OR_RETURN(Statement reason, connection_.Prepare(R"sql(
           INSERT INTO score_reason (series, architecture, reason) VALUES (?1, ?2, ?3))sql"));
         reason.Bind(series.id, architecture, score.reason);

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,7 +38,7 @@ class Queries final : public StoreWriter {
   absl::StatusOr<std::vector<JobId>> ListRunningJobs() override;
   absl::StatusOr<std::vector<std::string>> GetListedArchitectures(JobId job, uint64_t first, uint64_t count) override;
   absl::StatusOr<WorkUnit> GetUnit(UnitId unit) override;
-  absl::StatusOr<int> CountFreeUnits(JobId job, absl::Time now, int limit) override;
+  absl::StatusOr<int> CountFreeUnits(JobId job, std::string_view worker, absl::Time now, int limit) override;
   absl::StatusOr<std::vector<WorkUnit>> ListExpiredUnits(JobId job, absl::Time now, int limit) override;
   absl::StatusOr<uint64_t> CountLeased(JobId job, absl::Time now) override;
   absl::StatusOr<std::map<std::string, int>> CountLeases(absl::Time now) override;
@@ -50,7 +51,11 @@ class Queries final : public StoreWriter {
   absl::StatusOr<std::vector<std::optional<ArchitectureId>>> FindArchitectures(
       std::string_view space, std::span<const std::string> architectures) override;
   absl::StatusOr<std::string> GetArchitecture(ArchitectureId architecture) override;
-  absl::StatusOr<std::vector<ScoreConflict>> ListConflicts(int limit) override;
+  absl::StatusOr<std::vector<PositionFailure>> ListFailedForGood(JobId job, int limit) override;
+  absl::StatusOr<std::vector<ScoreConflict>> ListConflicts(std::span<const SeriesId> series, int limit) override;
+  absl::StatusOr<uint64_t> CountConflicts(std::span<const SeriesId> series) override;
+  absl::StatusOr<std::vector<OutcomeGroup>> ListOutcomes(std::span<const SeriesId> series, int limit) override;
+  absl::StatusOr<std::string> FindScorer(SeriesId series, ArchitectureId architecture) override;
   absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) override;
   absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) override;
   absl::StatusOr<std::vector<StoredCombination>> ListCombinations() override;
