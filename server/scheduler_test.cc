@@ -594,6 +594,94 @@ TEST_F(SchedulerTest, ACancelledJobFinishesWhatIsLeasedAndCanBeResumed) {
   EXPECT_EQ(Get(id).reused(), 1u);
 }
 
+TEST_F(SchedulerTest, APausedJobGivesNothingOutAndGoesOnWhenResumed) {
+  const std::string a = Open("a");
+  const int64_t id = NewJob(Spec(3));
+  const v1::Lease lease = Acquire(a).at(0);
+  v1::ControlJobRequest order;
+  order.set_id(id);
+  order.set_order(v1::JOB_ORDER_PAUSE);
+  ASSERT_THAT(scheduler_->ControlJob(order), IsOk());
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_PAUSED);
+  EXPECT_THAT(Acquire(a), IsEmpty());
+  EXPECT_TRUE(Record(Computed(a, lease, v1::LEASE_OUTCOME_COMPLETED)).lease_valid());
+  order.set_order(v1::JOB_ORDER_RESUME);
+  ASSERT_THAT(scheduler_->ControlJob(order), IsOk());
+  EXPECT_EQ(Work(a), 2);
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_DONE);
+  EXPECT_THAT(scheduler_->ControlJob(order), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("done")));
+}
+
+TEST_F(SchedulerTest, ACancelledJobTakesItsLeasesAwayAndStillRecordsTheirScores) {
+  const std::string a = Open("a");
+  const int64_t id = NewJob(Spec(3));
+  const v1::Lease lease = Acquire(a).at(0);
+  v1::ControlJobRequest order;
+  order.set_id(id);
+  order.set_order(v1::JOB_ORDER_CANCEL);
+  ASSERT_THAT(scheduler_->ControlJob(order), IsOk());
+  EXPECT_THAT(Synchronize(a, 0, {lease})->lost(), ElementsAre(lease.unit()));
+  EXPECT_FALSE(Record(Computed(a, lease, v1::LEASE_OUTCOME_COMPLETED)).lease_valid());
+  EXPECT_EQ(NewJob(Spec(3)), id);
+  EXPECT_EQ(Work(a), 2);  // the third is there
+  EXPECT_EQ(Get(id).reused(), 1u);
+}
+
+TEST_F(SchedulerTest, WhatFailedForGoodIsTriedAgainWhenAsked) {
+  const std::string a = Open("a");
+  const int64_t id = NewJob(Spec(1));
+  for (int i = 0; i < 3; ++i) {
+    v1::RecordScoresRequest crashed = Computed(a, Acquire(a).at(0), v1::LEASE_OUTCOME_CRASHED);
+    crashed.clear_results();
+    Record(crashed);
+  }
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_DONE_WITH_FAILURES);
+  v1::RetryFailuresRequest retry;
+  retry.set_job(id);
+  const auto retried = scheduler_->RetryFailures(retry);
+  ASSERT_THAT(retried, IsOk());
+  EXPECT_EQ(retried->retried(), 1u);
+  EXPECT_EQ(Get(id).failed(), 0u);
+  EXPECT_EQ(Work(a), 1);
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_DONE);
+  EXPECT_EQ(scheduler_->RetryFailures(retry)->retried(), 0u);
+}
+
+TEST_F(SchedulerTest, AnAuditIsComputedByAnotherWorkerAndFindsWhatDiffers) {
+  const std::string a = Open("a");
+  const int64_t id = NewJob(Spec(3));
+  EXPECT_EQ(Work(a), 3);
+  v1::AuditJobRequest request;
+  request.set_job(id);
+  request.set_fraction(1);
+  const auto audit = scheduler_->AuditJob(request);
+  ASSERT_THAT(audit, IsOk());
+  EXPECT_EQ(audit->job().audits(), id);
+  EXPECT_EQ(audit->job().total(), 3u);
+  EXPECT_EQ(scheduler_->AuditJob(request)->job().id(), audit->job().id());
+  EXPECT_THAT(Acquire(a), IsEmpty());  // its own scores
+  v1::ExplainJobRequest why;
+  why.set_id(audit->job().id());
+  EXPECT_THAT(scheduler_->ExplainJob(why)->reasons(0).reason(), HasSubstr("another worker"));
+
+  const std::string b = Open("b");
+  v1::RecordScoresRequest record = Computed(b, Acquire(b).at(0), v1::LEASE_OUTCOME_COMPLETED);
+  v1::ProxyScore& score = *record.mutable_results(0)->mutable_scores(0);
+  score.set_score(score.score() * 2 + 1);
+  EXPECT_EQ(Record(record).dispositions(0), v1::DISPOSITION_CONFLICT);
+  while (Work(b) > 0) {
+  }
+  EXPECT_EQ(Get(audit->job().id()).state(), v1::JOB_STATE_DONE);
+  v1::ListConflictsRequest list;
+  list.set_job(audit->job().id());
+  const auto conflicts = scheduler_->ListConflicts(list);
+  ASSERT_THAT(conflicts, IsOk());
+  EXPECT_EQ(conflicts->total(), 1u);
+  EXPECT_EQ(conflicts->conflicts(0).recorded_worker(), "a");
+  EXPECT_EQ(conflicts->conflicts(0).worker(), "b");
+  EXPECT_EQ(Get(id).conflicts(), 1u);
+}
+
 TEST_F(SchedulerTest, JobsTakeTurns) {
   const std::string a = Open("a");
   const int64_t first = NewJob(Spec(4, {"params"}));

@@ -102,10 +102,38 @@ absl::StatusOr<std::vector<pb::Job>> Client::ListJobs() {
   return jobs;
 }
 
-absl::StatusOr<pb::Job> Client::CancelJob(int64_t id) {
-  pb::CancelJobRequest request;
+absl::StatusOr<pb::Job> Client::ControlJob(int64_t id, pb::JobOrder order) {
+  pb::ControlJobRequest request;
   request.set_id(id);
-  ZCB_ASSIGN_OR_RETURN(auto response, Call(*jobs_, &pb::JobService::Stub::CancelJob, request));
+  request.set_order(order);
+  ZCB_ASSIGN_OR_RETURN(auto response, Call(*jobs_, &pb::JobService::Stub::ControlJob, request));
+  return std::move(*response.mutable_job());
+}
+
+absl::StatusOr<pb::RetryFailuresResponse> Client::RetryFailures(int64_t job) {
+  pb::RetryFailuresRequest request;
+  request.set_job(job);
+  return Call(*jobs_, &pb::JobService::Stub::RetryFailures, request);
+}
+
+absl::StatusOr<pb::ListConflictsResponse> Client::ListConflicts(int64_t job) {
+  pb::ListConflictsRequest request;
+  request.set_job(job);
+  return Call(*jobs_, &pb::JobService::Stub::ListConflicts, request);
+}
+
+absl::StatusOr<pb::ExplainJobResponse> Client::ExplainJob(int64_t id) {
+  pb::ExplainJobRequest request;
+  request.set_id(id);
+  return Call(*jobs_, &pb::JobService::Stub::ExplainJob, request);
+}
+
+absl::StatusOr<pb::Job> Client::AuditJob(int64_t job, double fraction, uint64_t sample_seed) {
+  pb::AuditJobRequest request;
+  request.set_job(job);
+  request.set_fraction(fraction);
+  request.set_sample_seed(sample_seed);
+  ZCB_ASSIGN_OR_RETURN(auto response, Call(*jobs_, &pb::JobService::Stub::AuditJob, request));
   return std::move(*response.mutable_job());
 }
 

@@ -34,7 +34,11 @@ class Client {
   absl::StatusOr<pb::CreateJobResponse> CreateJob(const pb::JobSpec& spec, bool validate_only = false);
   absl::StatusOr<pb::Job> GetJob(int64_t id);  // 0 = the newest
   absl::StatusOr<std::vector<pb::Job>> ListJobs();
-  absl::StatusOr<pb::Job> CancelJob(int64_t id);
+  absl::StatusOr<pb::Job> ControlJob(int64_t id, pb::JobOrder order);
+  absl::StatusOr<pb::RetryFailuresResponse> RetryFailures(int64_t job);
+  absl::StatusOr<pb::ListConflictsResponse> ListConflicts(int64_t job);  // 0 = of all
+  absl::StatusOr<pb::ExplainJobResponse> ExplainJob(int64_t id);         // 0 = the newest
+  absl::StatusOr<pb::Job> AuditJob(int64_t job, double fraction, uint64_t sample_seed);
   absl::StatusOr<std::vector<pb::Failure>> ListFailures(int64_t job);
   absl::StatusOr<std::vector<pb::Worker>> ListWorkers();
   absl::Status DrainWorker(const std::string& worker);

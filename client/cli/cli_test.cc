@@ -1021,8 +1021,9 @@ TEST_F(CliTest, FailuresOfTheNewestJobAreListed) {
 
 TEST_F(CliTest, CancelNamesTheNewestJobBeforeItCancels) {
   SetJob(pb::JOB_STATE_CANCELLED, 5);
-  server_.cancel_job = [this](const pb::CancelJobRequest& request, pb::CancelJobResponse& response) {
+  server_.control_job = [this](const pb::ControlJobRequest& request, pb::ControlJobResponse& response) {
     EXPECT_EQ(request.id(), 3);
+    EXPECT_EQ(request.order(), pb::JOB_ORDER_CANCEL);
     *response.mutable_job() = job_;
     return grpc::Status();
   };

@@ -42,8 +42,9 @@ int ExitCode(const absl::Status& status) {
 
 std::vector<std::unique_ptr<Command>> MakeCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make : {MakeUp, MakeDown, MakeSubmit, MakeWatch, MakeScores, MakeCorrelate, MakeLibra, MakeLayers,
-                          MakeFailures, MakeCancel, MakeList, MakeImport, MakeWorkers, MakeDrain}) {
+  for (const auto make : {MakeUp,     MakeDown,     MakeSubmit,    MakeWatch,  MakeScores,  MakeCorrelate, MakeLibra,
+                          MakeLayers, MakeFailures, MakeConflicts, MakeWhy,    MakeAudit,   MakePause,     MakeResume,
+                          MakeStop,   MakeCancel,   MakeList,      MakeImport, MakeWorkers, MakeDrain}) {
     commands.push_back(make());
   }
   return commands;

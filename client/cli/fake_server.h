@@ -34,7 +34,11 @@ class FakeServer {
   Handler<pb::CreateJobRequest, pb::CreateJobResponse> create_job;
   Handler<pb::GetJobRequest, pb::GetJobResponse> get_job;
   Handler<pb::ListJobsRequest, pb::ListJobsResponse> list_jobs;
-  Handler<pb::CancelJobRequest, pb::CancelJobResponse> cancel_job;
+  Handler<pb::ControlJobRequest, pb::ControlJobResponse> control_job;
+  Handler<pb::RetryFailuresRequest, pb::RetryFailuresResponse> retry_failures;
+  Handler<pb::ListConflictsRequest, pb::ListConflictsResponse> list_conflicts;
+  Handler<pb::ExplainJobRequest, pb::ExplainJobResponse> explain_job;
+  Handler<pb::AuditJobRequest, pb::AuditJobResponse> audit_job;
   Handler<pb::ListFailuresRequest, pb::ListFailuresResponse> list_failures;
   Handler<pb::ListWorkersRequest, pb::ListWorkersResponse> list_workers;
   Handler<pb::DrainWorkerRequest, pb::DrainWorkerResponse> drain_worker;
@@ -67,7 +71,11 @@ class FakeServer {
     ZCB_FAKE_UNARY(CreateJob, create_job)
     ZCB_FAKE_UNARY(GetJob, get_job)
     ZCB_FAKE_UNARY(ListJobs, list_jobs)
-    ZCB_FAKE_UNARY(CancelJob, cancel_job)
+    ZCB_FAKE_UNARY(ControlJob, control_job)
+    ZCB_FAKE_UNARY(RetryFailures, retry_failures)
+    ZCB_FAKE_UNARY(ListConflicts, list_conflicts)
+    ZCB_FAKE_UNARY(ExplainJob, explain_job)
+    ZCB_FAKE_UNARY(AuditJob, audit_job)
     ZCB_FAKE_UNARY(ListFailures, list_failures)
     ZCB_FAKE_UNARY(ListWorkers, list_workers)
     ZCB_FAKE_UNARY(DrainWorker, drain_worker)

@@ -41,6 +41,8 @@ std::string StateWord(pb::JobState state) {
       return "done_with_failures";
     case pb::JOB_STATE_CANCELLED:
       return "cancelled";
+    case pb::JOB_STATE_PAUSED:
+      return "paused";
     default:
       return "unknown";
   }
@@ -80,6 +82,10 @@ std::string FailureWord(pb::FailureKind kind) {
       return "out of memory";
     case pb::FAILURE_KIND_CRASH:
       return "crash";
+    case pb::FAILURE_KIND_NOT_FINITE:
+      return "not finite";
+    case pb::FAILURE_KIND_UNDEFINED:
+      return "undefined";
     default:
       return "error";
   }
