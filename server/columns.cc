@@ -134,6 +134,9 @@ absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, con
     ZCB_RETURN_IF_ERROR(CheckSeed("filter.seeds", seed));
     checked.seeds.push_back(seed);
   }
+  ZCB_RETURN_IF_ERROR(CheckText("filter.space", filter.space(), 64, true));
+  ZCB_RETURN_IF_ERROR(CheckText("filter.task", filter.task(), 64, true));
+  if (filter.job() < 0) return BadField("filter.job", absl::StrCat(filter.job(), " is no number of a job"));
   if (!filter.space().empty()) {
     ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* space, FindSpace(filter.space()));
     checked.space = space->name;

@@ -212,7 +212,8 @@ v1::Series ToProto(const SeriesInfo& series) {
 absl::StatusOr<int64_t> ParsePageToken(const std::string& token) {
   int64_t key = 0;
   if (token.empty()) return key;
-  if (!absl::SimpleAtoi(token, &key) || key < 0) return BadField("page_token", "is not of an earlier answer");
+  if (token.size() > 20 || !absl::SimpleAtoi(token, &key) || key < 0)
+    return BadField("page_token", "is not of an earlier answer");
   return key;
 }
 

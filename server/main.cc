@@ -6,12 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "proto/server_file.h"
 #include "server/server.h"
 
 namespace zcbench {
@@ -21,22 +19,34 @@ constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 
 int Run(int argc, char** argv) {
+  setenv("GRPC_VERBOSITY", "NONE", 0);  // what matters of its lines is in the status of a call, and logged by us
   CLI::App app("The zcbench server: owns the database, gives work to workers and answers the command line.");
   app.footer(
+      "Examples:\n"
+      "  zcbench-server --store /data/bench.db\n"
+      "  zcbench-server --store /data/bench.db --listen 0.0.0.0:7700 --server-file /data/bench.server.json\n\n"
+      "Connections are encrypted, and every call needs a token; both are in the server file (docs/operations.md).\n"
       "SIGTERM or Ctrl-C stops it: nothing new is given out, calls in progress have 5 s, everything recorded is kept.\n"
       "Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.");
   ServerOptions options;
   options.version = ZCB_VERSION;
   std::string store = "zcbench.db";
-  std::string address_file;
+  std::string server_file = kDefaultServerFile;
   double lease_seconds = 60;
   app.add_option("--store", store, "The database, on a local disk; it is made if it is not there")
       ->capture_default_str();
   app.add_option("--listen", options.listen.address, "HOST:PORT; port 0 takes a free one")->capture_default_str();
+  app.add_option("--server-file,--address-file", server_file,
+                 "Written when the server is ready, mode 0600: address, certificate and tokens, for its clients and "
+                 "workers; removed when it stops")
+      ->capture_default_str();
+  app.add_option("--identity", options.listen.identity,
+                 "Certificate, key and tokens, kept from start to start; made if it is not there [STORE.identity]");
+  app.add_option("--certificate", options.listen.certificate, "A certificate of your own, PEM, with --key");
+  app.add_option("--key", options.listen.key, "Its key, PEM");
+  app.add_option("--client-ca", options.listen.client_ca,
+                 "Clients must show a certificate that one of these has signed, PEM (mutual TLS)");
   app.add_flag("--insecure", options.listen.insecure, "Without TLS and token, for programs of this machine alone");
-  app.add_option(
-      "--address-file", address_file,
-      "Written when the server is ready: {\"address\":...,\"pid\":...,\"store\":...}; removed when it stops");
   app.add_option("--lease-seconds", lease_seconds,
                  "How long a worker may be silent before its work is given to another")
       ->check(CLI::Range(1.0, 86400.0))
@@ -57,6 +67,12 @@ int Run(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  if (const auto file = ReadServerFile(server_file);
+      file.ok() && file->pid != getpid() && file->host == ThisHost() && ProcessRuns(file->pid, "zcbench-server")) {
+    std::cerr << "zcbench-server: " << server_file << " is that of a running server (process " << file->pid << ", "
+              << file->store << "): give another --server-file\n";
+    return kExitUsage;
+  }
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
     std::cerr << "zcbench-server: " << server.status().message() << "\n";
@@ -64,20 +80,17 @@ int Run(int argc, char** argv) {
   }
   Log(LogLevel::kInfo, "serving",
       {{"address", (*server)->address()}, {"store", (*server)->store_location()}, {"version", options.version}});
-  if (!address_file.empty()) {
-    const nlohmann::json content = {
-        {"address", (*server)->address()}, {"pid", getpid()}, {"store", (*server)->store_location()}};
-    if (const absl::Status written = WriteFileAtomically(address_file, content.dump() + "\n"); !written.ok()) {
-      std::cerr << "zcbench-server: " << written.message() << "\n";
-      return kExitFailed;
-    }
+  if (const absl::Status written = WriteServerFile(server_file, (*server)->access()); !written.ok()) {
+    std::cerr << "zcbench-server: " << written.message() << "\n";
+    return kExitFailed;
   }
   int signal = 0;
   sigwait(&signals, &signal);
   Log(LogLevel::kInfo, "stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
-  if (!address_file.empty()) {
+  // Another server may have written it since.
+  if (const auto file = ReadServerFile(server_file); file.ok() && file->pid == getpid()) {
     std::error_code ignored;
-    std::filesystem::remove(address_file, ignored);
+    std::filesystem::remove(server_file, ignored);
   }
   (*server)->Shutdown();
   server->reset();

@@ -153,6 +153,7 @@ grpc::ServerUnaryReactor* ProbeBatchService::ListProbeBatches(grpc::CallbackServ
                                                               const v1::ListProbeBatchesRequest* request,
                                                               v1::ListProbeBatchesResponse* response) {
   return Handle(executor_, context, "ListProbeBatches", [=, this]() -> absl::Status {
+    ZCB_RETURN_IF_ERROR(CheckText("task", request->task(), 64, true));
     if (!request->task().empty()) ZCB_RETURN_IF_ERROR(task_registry().Find(request->task()).status());
     if (!request->page_token().empty()) ZCB_RETURN_IF_ERROR(CheckDigest("page_token", request->page_token()));
     const int size = PageSize(request->page_size());

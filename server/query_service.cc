@@ -48,6 +48,8 @@ absl::StatusOr<v1::ListSeriesResponse> QueryService::DoListSeries(const v1::List
 
 absl::StatusOr<v1::ImportAccuraciesResponse> QueryService::DoImportAccuracies(
     const v1::ImportAccuraciesRequest& request) {
+  ZCB_RETURN_IF_ERROR(CheckText("space", request.space(), 64));
+  ZCB_RETURN_IF_ERROR(CheckText("task", request.task(), 64));
   ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* space, FindSpace(request.space()));
   ZCB_RETURN_IF_ERROR(task_registry().Find(request.task()).status());
   for (const auto& [field, text] : {std::pair{"metric", &request.metric()}, {"source", &request.source()}}) {
@@ -64,6 +66,7 @@ absl::StatusOr<v1::ImportAccuraciesResponse> QueryService::DoImportAccuracies(
   std::unordered_map<std::string, double> seen;
   for (int i = 0; i < request.rows_size(); ++i) {
     const v1::AccuracyRow& row = request.rows(i);
+    ZCB_RETURN_IF_ERROR(CheckText(absl::StrCat("rows[", i, "].architecture"), row.architecture(), 1000));
     absl::StatusOr<std::string> architecture = space->space->Parse(row.architecture());
     if (!architecture.ok()) return Annotate(architecture.status(), absl::StrCat("rows[", i, "]"));
     if (!std::isfinite(row.accuracy())) return BadField(absl::StrCat("rows[", i, "].accuracy"), "is not finite");

@@ -1179,6 +1179,7 @@ absl::StatusOr<v1::ListWorkersResponse> Scheduler::ListWorkers() {
 }
 
 absl::Status Scheduler::DrainWorker(const v1::DrainWorkerRequest& request) {
+  ZCB_RETURN_IF_ERROR(CheckText("worker", request.worker(), 64));
   {
     MutexLock lock(mutex_);
     const auto session = sessions_.find(request.worker());

@@ -3,6 +3,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <utility>
@@ -43,13 +44,14 @@ class GrpcServer final : public Server {
 
   ~GrpcServer() override { Shutdown(); }
 
-  absl::Status Listen(const ListenOptions& options) {
+  absl::Status Listen(const ListenOptions& options, const Identity& identity) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     int port = 0;
     ZCB_ASSIGN_OR_RETURN(const std::string host, CheckListenOptions(options));
-    AddListeningPort(builder, options, &port);
+    ZCB_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(options, identity));
+    builder.AddListeningPort(options.address, credentials, &port);
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
@@ -62,10 +64,19 @@ class GrpcServer final : public Server {
       return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address, ": it is in use, or not ours"));
     }
     address_ = absl::StrCat(host, ":", port);
+    access_.address = host == "0.0.0.0" || host == "[::]" ? absl::StrCat(ThisHost(), ":", port) : address_;
+    access_.host = ThisHost();
+    access_.pid = ::getpid();
+    access_.store = store_->location();
+    if (!options.insecure) {
+      access_.certificate = identity.certificate;
+      access_.tokens = identity.tokens;
+    }
     return absl::OkStatus();
   }
 
   const std::string& address() const override { return address_; }
+  const ServerFile& access() const override { return access_; }
   std::string store_location() const override { return store_->location(); }
 
   void Shutdown() override {
@@ -94,6 +105,7 @@ class GrpcServer final : public Server {
   QueryService query_service_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
+  ServerFile access_;
 };
 
 }  // namespace
@@ -103,7 +115,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenSqliteStore(options.store));
   ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Scheduler> scheduler, Scheduler::Create(*store, clock, options.scheduler));
   auto server = std::make_unique<GrpcServer>(std::move(store), std::move(scheduler), clock, options.version);
-  ZCB_RETURN_IF_ERROR(server->Listen(options.listen));
+  ListenOptions listen = options.listen;
+  if (listen.identity.empty()) listen.identity = options.store.string() + ".identity";
+  Identity identity;
+  if (!listen.insecure) {
+    ZCB_ASSIGN_OR_RETURN(identity, LoadIdentity(listen));
+  }
+  ZCB_RETURN_IF_ERROR(server->Listen(listen, identity));
   return server;
 }
 

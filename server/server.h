@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "proto/server_file.h"
 #include "server/credentials.h"
 #include "server/scheduler.h"
 
@@ -22,14 +23,16 @@ struct ServerOptions {
 
 class Server {
  public:
-  // Opens the store and serves. The codes are those of OpenSqliteStore and CheckListenOptions; UNAVAILABLE: the address
-  // is taken.
+  // Opens the store and serves. The codes are those of OpenSqliteStore, CheckListenOptions and LoadIdentity;
+  // UNAVAILABLE: the address is taken.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        const Clock& clock = SystemClock());
   // As Shutdown.
   virtual ~Server() = default;
 
   virtual const std::string& address() const = 0;  // "127.0.0.1:43211"
+  // What a client needs: address, certificate, the tokens of all roles.
+  virtual const ServerFile& access() const = 0;
   virtual std::string store_location() const = 0;  // absolute path
   // Health says NOT_SERVING, nothing is leased, calls have 5 s to end, then the store is closed. Once or more.
   virtual void Shutdown() = 0;

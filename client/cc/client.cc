@@ -36,16 +36,16 @@ void Append(Rows& from, std::vector<Message>& to) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& address) {
-  ZCB_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, MakeChannel(address));
+absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ServerFile& server) {
+  ZCB_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, MakeChannel(server, "admin"));
   const auto deadline = std::chrono::system_clock::now() + kConnectTime;
   // The first failed attempt is the answer: nobody listens there, and a channel would go on trying for ever.
   for (auto state = channel->GetState(true); state != GRPC_CHANNEL_READY; state = channel->GetState(true)) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || !channel->WaitForStateChange(state, deadline)) {
-      return absl::UnavailableError(absl::StrCat("no server answers at ", address));
+      return absl::UnavailableError(ConnectionProblem(server));
     }
   }
-  return std::unique_ptr<Client>(new Client(address, std::move(channel)));
+  return std::unique_ptr<Client>(new Client(server.address, std::move(channel)));
 }
 
 Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel)

@@ -24,9 +24,9 @@ namespace pb = v1;
 
 class Client {
  public:
-  // Connects to `HOST:PORT` or `unix:PATH`, for at most 5 s. UNAVAILABLE: nobody answers there. Other errors: see
-  // MakeChannel.
-  static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& address);
+  // Connects to the server of the file, for at most 5 s. UNAVAILABLE: nobody answers there, or another than the server
+  // of the file. Other errors: see MakeChannel.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(const ServerFile& server);
 
   const std::string& address() const { return address_; }
   bool connected() const;

@@ -9,10 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
-#include "client/cc/server_file.h"
 #include "client/cli/arguments.h"
 #include "nas/space.h"
 #include "nas/task.h"
+#include "proto/server_file.h"
 
 namespace zcbench {
 namespace {
@@ -42,9 +42,10 @@ int ExitCode(const absl::Status& status) {
 
 std::vector<std::unique_ptr<Command>> MakeCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make : {MakeUp,     MakeDown,     MakeSubmit,    MakeWatch,  MakeScores,  MakeCorrelate, MakeLibra,
-                          MakeLayers, MakeFailures, MakeConflicts, MakeWhy,    MakeAudit,   MakePause,     MakeResume,
-                          MakeStop,   MakeCancel,   MakeList,      MakeImport, MakeWorkers, MakeDrain}) {
+  for (const auto make :
+       {MakeUp,        MakeDown,     MakeAccess, MakeSubmit, MakeWatch,     MakeScores, MakeCorrelate, MakeLibra,
+        MakeLayers,    MakeFailures, MakeWhy,    MakeAudit,  MakeConflicts, MakePause,  MakeResume,    MakeStop,
+        MakeCancel,    MakeList,     MakeImport, MakeWorkers, MakeDrain}) {
     commands.push_back(make());
   }
   return commands;
@@ -59,36 +60,46 @@ void Describe(CLI::App& app, const std::string& summary, const std::string& deta
 void SetExamples(CLI::App& app, const std::string& examples) { app.footer("Examples:\n" + examples); }
 
 void ServerOption::Declare(CLI::App& app) {
-  app.add_option("--server", address_,
-                 absl::StrCat("Address of the server, HOST:PORT or unix:PATH (default: $ZCB_SERVER, else what ./",
-                              kDefaultServerFile, " says)"));
+  app.add_option("--server", server_,
+                 absl::StrCat("The server's file, or the address of one without TLS on this machine, HOST:PORT or "
+                              "unix:PATH (default: $ZCB_SERVER, else ./",
+                              kDefaultServerFile, ")"));
+}
+
+absl::StatusOr<ServerFile> ServerOption::Find() const {
+  if (!server_.empty()) return FindServer(server_);
+  if (const char* variable = std::getenv("ZCB_SERVER"); variable != nullptr && *variable != '\0') {
+    return FindServer(variable);
+  }
+  absl::StatusOr<ServerFile> file = ReadServerFile(kDefaultServerFile);
+  if (!absl::IsNotFound(file.status())) return file;
+  return absl::UnavailableError(absl::StrCat("no server: there is no ", kDefaultServerFile,
+                                             " in this folder and neither --server nor ZCB_SERVER is set; ",
+                                             kHowToStart));
 }
 
 absl::StatusOr<std::unique_ptr<Client>> ServerOption::Connect() const {
-  std::string address = address_;
-  std::string from = "--server";
-  if (const char* variable = std::getenv("ZCB_SERVER"); address.empty() && variable != nullptr && *variable != '\0') {
-    address = variable;
-    from = "ZCB_SERVER";
-  }
-  if (!address.empty()) {
-    absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(address);
-    if (client.ok() || !absl::IsUnavailable(client.status())) return client;
-    return absl::UnavailableError(
-        absl::StrCat(client.status().message(), " (from ", from, "); is it running? Or ", kHowToStart));
-  }
-  const absl::StatusOr<ServerFile> file = ReadServerFile(kDefaultServerFile);
-  if (absl::IsNotFound(file.status())) {
-    return absl::UnavailableError(absl::StrCat("no server: there is no ", kDefaultServerFile,
-                                               " in this folder and neither --server nor ZCB_SERVER is set; ",
-                                               kHowToStart));
-  }
-  if (!file.ok()) return file.status();
-  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(file->address);
+  ZCB_ASSIGN_OR_RETURN(const ServerFile server, Find());
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(server);
   if (client.ok() || !absl::IsUnavailable(client.status())) return client;
-  return absl::UnavailableError(
-      absl::StrCat(client.status().message(), " (from ", kDefaultServerFile, "): its process ", file->pid,
-                   ProcessRuns(file->pid, "zcbench-server") ? " runs" : " has ended", "; ", kHowToStart));
+  const char* const variable = std::getenv("ZCB_SERVER");
+  const std::string from = !server_.empty()                           ? "--server"
+                           : variable != nullptr && *variable != '\0' ? "ZCB_SERVER"
+                                                                      : kDefaultServerFile;
+  std::string message = absl::StrCat(client.status().message(), " (from ", from, ")");
+  if (server.pid != 0) {
+    absl::StrAppend(&message, ": its process ", server.pid,
+                    server.host.empty() || server.host == ThisHost() ? "" : " on " + server.host,
+                    ServerRuns(server) ? " may run" : " has ended", "; ", kHowToStart);
+  } else if (server.certificate.empty()) {
+    absl::StrAppend(&message,
+                    "; is it running? A server with TLS, which is the default, is named by the file that it "
+                    "wrote. Or ",
+                    kHowToStart);
+  } else {
+    absl::StrAppend(&message, "; is it running? Or ", kHowToStart);
+  }
+  return absl::UnavailableError(message);
 }
 
 void FormatOption::Declare(CLI::App& app, const std::string& note) {

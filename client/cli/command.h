@@ -40,6 +40,7 @@ std::vector<std::unique_ptr<Command>> MakeCommands();
 // One a file; MakeCommands lists them.
 std::unique_ptr<Command> MakeUp();
 std::unique_ptr<Command> MakeDown();
+std::unique_ptr<Command> MakeAccess();
 std::unique_ptr<Command> MakeSubmit();
 std::unique_ptr<Command> MakeWatch();
 std::unique_ptr<Command> MakeScores();
@@ -72,9 +73,11 @@ class ServerOption {
   void Declare(CLI::App& app);
   // UNAVAILABLE: there is no server, or it does not answer; the message says how to start one.
   absl::StatusOr<std::unique_ptr<Client>> Connect() const;
+  // What would be connected to. UNAVAILABLE: none is named and none is here. Other codes as of FindServer.
+  absl::StatusOr<ServerFile> Find() const;
 
  private:
-  std::string address_;
+  std::string server_;
 };
 
 // `--format table|csv|json`.

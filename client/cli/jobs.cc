@@ -307,7 +307,8 @@ class Workers final : public Command {
                 {"numerics"}},
                rows);
     if (workers.empty())
-      Say("no worker has connected; start one with `zcbench-worker --server " + client->address() + "`");
+      Say("no worker has connected to " + client->address() +
+          "; start one with `zcbench-worker run --server-file FILE`");
     return kExitDone;
   }
 

@@ -71,6 +71,7 @@ class HelpFormatter final : public CLI::Formatter {
 };
 
 int Main(int argc, char** argv) {
+  setenv("GRPC_VERBOSITY", "NONE", 0);  // an error is told once, by us
   CLI::App app(kDescription, "zcbench");
   app.formatter(std::make_shared<HelpFormatter>());
   app.footer(kFooter);

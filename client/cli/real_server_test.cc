@@ -10,12 +10,12 @@
 #include "base/file.h"
 #include "base/source_dir.h"
 #include "base/status_matchers.h"
-#include "client/cc/server_file.h"
 #include "client/cli/run_program.h"
 #include "nas/data/noise.h"
 #include "nas/data/probe_batch.h"
 #include "nas/task.h"
 #include "proto/channel.h"
+#include "proto/server_file.h"
 #include "zcbench/v1/worker.grpc.pb.h"
 
 namespace zcbench {
@@ -41,8 +41,8 @@ double ScoreOf(const std::string& architecture, const std::string& proxy, uint64
 // Announces proxies and scores what it is given.
 class TestWorker {
  public:
-  explicit TestWorker(const std::string& address, const std::vector<std::string>& proxies = {"params", "snip", "zico"})
-      : stub_(pb::WorkerService::NewStub(*MakeChannel(address))) {
+  explicit TestWorker(const ServerFile& server, const std::vector<std::string>& proxies = {"params", "snip", "zico"})
+      : stub_(pb::WorkerService::NewStub(*MakeChannel(server, "worker"))) {
     pb::OpenSessionRequest request;
     request.set_worker("test-worker");
     *request.mutable_execution() = Execution();
@@ -139,13 +139,12 @@ class TestWorker {
 class ServerTest : public testing::Test {
  protected:
   ServerTest()
-      : server_({ZCB_SERVER_PROGRAM, "--insecure", "--listen", "127.0.0.1:0", "--store", "zcbench.db", "--address-file",
-                 kDefaultServerFile},
+      : server_({ZCB_SERVER_PROGRAM, "--store", "zcbench.db"},
                 {.folder = folder_.path(), .environment = {}, .input = ""}) {}
 
   void SetUp() override {
     ASSERT_TRUE(Eventually([&] { return ReadServerFile(folder_.path() / kDefaultServerFile).ok(); })) << server_.err();
-    address_ = ReadServerFile(folder_.path() / kDefaultServerFile)->address;
+    address_ = *ReadServerFile(folder_.path() / kDefaultServerFile);
   }
 
   Child Start(std::vector<std::string> arguments) const {
@@ -162,7 +161,7 @@ class ServerTest : public testing::Test {
 
   TemporaryFolder folder_;
   Child server_;
-  std::string address_;
+  ServerFile address_;
 };
 
 TEST_F(ServerTest, AJobGoesFromSubmitToCorrelations) {

@@ -1,4 +1,4 @@
-// up, down: a server and workers on this machine.
+// up, down, access: a server and workers on this machine, and who else may use it.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -19,12 +19,13 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/file.h"
+#include "base/nearest.h"
 #include "base/status_macros.h"
-#include "client/cc/server_file.h"
 #include "client/cli/command.h"
 #include "client/cli/process.h"
 #include "client/cli/progress.h"
 #include "client/cli/signals.h"
+#include "proto/server_file.h"
 
 namespace zcbench {
 namespace {
@@ -69,6 +70,7 @@ struct Plan {
   std::string server_file;        // absolute
   std::string shown_server_file;  // as given
   std::string listen;
+  bool insecure = false;             // without TLS and tokens
   std::vector<std::string> devices;  // one a worker
   int threads = 0;                   // of each worker; 0 = its own default
   std::string server_program;
@@ -107,10 +109,14 @@ class Supervisor {
     std::string text = absl::StrCat("zcbench is up\n  server    ", server_.address, " (process ", server_.pid, ")\n");
     absl::StrAppend(&text, "  database  ", plan_.store, "\n");
     absl::StrAppend(&text, "  workers   ", workers_.size(), " (", absl::StrJoin(plan_.devices, ", "), ")\n");
+    absl::StrAppend(&text, "  access    ",
+                    plan_.insecure ? "no TLS, no tokens: every user of this machine"
+                                   : absl::StrCat("TLS, tokens in ", plan_.server_file),
+                    "\n");
     absl::StrAppend(&text, "  logs      ", plan_.LogOf("zcbench-*"), "\n");
     const bool is_default = plan_.server_file == fs::absolute(kDefaultServerFile).lexically_normal();
     absl::StrAppend(&text, "Ask for scores", is_default ? " from this folder" : "", ":\n  zcbench submit ",
-                    is_default ? "" : absl::StrCat("--server ", server_.address, " "),
+                    is_default ? "" : absl::StrCat("--server ", plan_.shown_server_file, " "),
                     "--space nasbench201 --task photos --proxies all --count 24 --watch\n");
     return text;
   }
@@ -158,9 +164,10 @@ class Supervisor {
     std::error_code error;
     const auto size = fs::file_size(server_.log, error);
     server_.log_begin = error ? 0 : size;
-    ZCB_ASSIGN_OR_RETURN(server_.pid, StartProcess({plan_.server_program, "--store", plan_.store, "--listen",
-                                                    plan_.listen, "--address-file", plan_.server_file, "--insecure"},
-                                                   server_.log));
+    std::vector<std::string> command = {plan_.server_program, "--store",       plan_.store,      "--listen",
+                                        plan_.listen,         "--server-file", plan_.server_file};
+    if (plan_.insecure) command.push_back("--insecure");
+    ZCB_ASSIGN_OR_RETURN(server_.pid, StartProcess(command, server_.log));
     const absl::Time deadline = absl::Now() + kStartTime;
     for (;;) {
       if (const auto file = ReadServerFile(plan_.server_file); file.ok() && file->pid == server_.pid) {
@@ -333,8 +340,10 @@ class Up final : public Command {
              "the database.");
     app.add_option("--store", store_, "The database, on a local disk (default: zcbench.db)");
     app.add_option("--server-file", server_file_,
-                   absl::StrCat("Where the server writes its address (default: ", kDefaultServerFile, ")"));
+                   absl::StrCat("Where the server writes its address, certificate and tokens (default: ",
+                                kDefaultServerFile, ")"));
     app.add_option("--listen", listen_, "Address to listen on; port 0 takes a free one (default: 127.0.0.1:0)");
+    app.add_flag("--insecure", insecure_, "Without TLS and tokens, on this machine's own addresses only");
     app.add_option("--workers", workers_, "How many workers, or auto: one a device (default: auto)");
     app.add_option("--device", device_, "auto, cpu, cuda:0, or a list: cuda:0,cuda:1 (default: auto)");
     app.add_option("--threads", threads_,
@@ -364,6 +373,7 @@ class Up final : public Command {
     plan.server_file = fs::absolute(server_file_).lexically_normal().string();
     plan.shown_server_file = server_file_;
     plan.listen = listen_;
+    plan.insecure = insecure_;
     plan.threads = threads_;
     size_t count = 0;
     if (workers_ != "auto" && (!absl::SimpleAtoi(workers_, &count) || count < 1 || count > kMaxWorkers)) {
@@ -455,7 +465,58 @@ class Up final : public Command {
   std::string workers_ = "auto";
   std::string device_ = "auto";
   int threads_ = 0;
+  bool insecure_ = false;
   bool detach_ = false;
+};
+
+class Access final : public Command {
+ public:
+  std::string name() const override { return "access"; }
+
+  void Declare(CLI::App& app) override {
+    Describe(app, "Writes a server file with the rights of one role, to give to somebody",
+             "A reader reads jobs, scores and statistics; a worker leases work and records scores; the admin may do "
+             "everything.\n"
+             "Whoever has the file has the rights: keep it at mode 0600, and send it over an encrypted way (scp).");
+    app.add_option("--role", role_, "reader, worker or admin")->required();
+    app.add_option("--out", out_, "The file to write (default: zcbench.ROLE.server.json)");
+    app.add_option("--address", address_, "The address that the other machine uses, HOST:PORT (default: the server's)");
+    server_.Declare(app);
+    SetExamples(app,
+                "  zcbench access --role worker --address head.example:7700 && scp zcbench.worker.server.json gpu-3:\n"
+                "  zcbench access --role reader --out alice.server.json");
+  }
+
+  absl::StatusOr<int> Run() override {
+    const std::vector<std::string> roles(std::begin(kRoles), std::end(kRoles));
+    if (std::find(roles.begin(), roles.end(), role_) == roles.end()) return UnknownName("role", role_, roles);
+    ZCB_ASSIGN_OR_RETURN(ServerFile file, server_.Find());
+    if (file.certificate.empty()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the server at ", file.address, " has neither TLS nor tokens (--insecure): there is nothing to give"));
+    }
+    const auto token = file.tokens.find(role_);
+    if (token == file.tokens.end()) {
+      return absl::PermissionDeniedError(absl::StrCat("your own server file has no token of the role ", role_));
+    }
+    file.tokens = {{role_, token->second}};
+    if (!address_.empty()) file.address = address_;
+    if (!IsServerAddress(file.address)) {
+      return absl::InvalidArgumentError(absl::StrCat("--address `", address_, "`: expected HOST:PORT"));
+    }
+    file.client_certificate.clear();
+    file.client_key.clear();
+    const std::string out = out_.empty() ? absl::StrCat("zcbench.", role_, ".server.json") : out_;
+    ZCB_RETURN_IF_ERROR(WriteServerFile(out, file));
+    Say(absl::StrCat("wrote ", out, ": ", file.address, " as ", role_));
+    return kExitDone;
+  }
+
+ private:
+  ServerOption server_;
+  std::string role_;
+  std::string out_;
+  std::string address_;
 };
 
 class Down final : public Command {
@@ -505,6 +566,7 @@ class Down final : public Command {
 }  // namespace
 
 std::unique_ptr<Command> MakeUp() { return std::make_unique<Up>(); }
+std::unique_ptr<Command> MakeAccess() { return std::make_unique<Access>(); }
 std::unique_ptr<Command> MakeDown() { return std::make_unique<Down>(); }
 
 }  // namespace zcbench

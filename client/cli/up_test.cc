@@ -8,8 +8,8 @@
 
 #include "base/file.h"
 #include "base/status_matchers.h"
-#include "client/cc/server_file.h"
 #include "client/cli/run_program.h"
+#include "proto/server_file.h"
 
 namespace zcbench {
 namespace {
@@ -26,7 +26,7 @@ using ::testing::StartsWith;
 constexpr char kServerScript[] = R"sh(#!/bin/sh
 arguments=$*
 while [ $# -gt 0 ]; do
-  case $1 in --store) store=$2; shift ;; --address-file) file=$2; shift ;; esac
+  case $1 in --store) store=$2; shift ;; --server-file) file=$2; shift ;; esac
   shift
 done
 cd "$(dirname "$store")"
@@ -98,8 +98,7 @@ TEST_F(UpTest, SaysWhereEverythingIsAndStopsWorkersBeforeTheServer) {
                               HasSubstr("zcbench submit --space nasbench201 --task photos")));
   ASSERT_TRUE(WaitForEvent("worker run"));
   const std::string file = (folder_.path() / kDefaultServerFile).string();
-  EXPECT_THAT(Events(),
-              HasSubstr("server --store " + store + " --listen 127.0.0.1:0 --address-file " + file + " --insecure\n"));
+  EXPECT_THAT(Events(), HasSubstr("server --store " + store + " --listen 127.0.0.1:0 --server-file " + file + "\n"));
   EXPECT_THAT(Events(), HasSubstr("worker run --server-file " + file + " --device cpu --name "));
   up.Signal(SIGTERM);
   const Output output = up.Wait();
@@ -235,7 +234,7 @@ TEST_F(UpTest, DetachedItStillSaysWhyItDidNotStart) {
 }
 
 TEST_F(UpTest, DownLeavesAloneWhatUpDidNotStart) {
-  Child server({Program("zcbench-server"), "--store", (folder_.path() / "zcbench.db").string(), "--address-file",
+  Child server({Program("zcbench-server"), "--store", (folder_.path() / "zcbench.db").string(), "--server-file",
                 (folder_.path() / kDefaultServerFile).string()},
                {.folder = folder_.path(), .environment = {}, .input = ""});
   ASSERT_TRUE(Eventually([&] { return ServerPid() != 0; }));

@@ -179,7 +179,8 @@ AgentExit Agent::Run() {
       MutexLock lock(mutex_);
       gave_up = GaveUp();
     }
-    if (gave_up || absl::IsInvalidArgument(opened) || absl::IsFailedPrecondition(opened)) {
+    if (gave_up || absl::IsInvalidArgument(opened) || absl::IsFailedPrecondition(opened) ||
+        absl::IsUnauthenticated(opened) || absl::IsPermissionDenied(opened)) {
       Log(LogLevel::kError, gave_up ? "no server: the worker gives up" : "the server refuses this worker",
           {{"reason", std::string(opened.message())}});
       return AgentExit::kServerUnreachable;
@@ -501,7 +502,8 @@ absl::Status Agent::OpenSession() {
   // A server that names no time, or a useless one, does not make us spin.
   heartbeat_ = response.has_heartbeat() ? FromProto(response.heartbeat()) : absl::Seconds(10);
   heartbeat_ = std::clamp(heartbeat_, absl::Milliseconds(10), absl::Minutes(1));
-  Log(LogLevel::kInfo, "session opened", {{"worker", options_.name}, {"server", address_}, {"session", session_}});
+  Log(LogLevel::kInfo, "session opened",
+      {{"worker", options_.name}, {"server", server_.address}, {"session", session_}});
   return absl::OkStatus();
 }
 
@@ -636,24 +638,25 @@ void Agent::SendScores() {
 // ---- Shared.
 
 absl::Status Agent::ReadServerAddress() {
-  std::string address = options_.server;
+  ServerFile server;
+  server.address = options_.server;
   if (!options_.server_file.empty()) {
-    ZCB_ASSIGN_OR_RETURN(const std::string text, ReadFile(options_.server_file, 1 << 20));
-    const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("address") || !json["address"].is_string()) {
-      // Maybe half-written: whoever waits for the server reads it again.
-      return absl::UnavailableError(
-          absl::StrCat(options_.server_file.string(), ": no JSON object with a text `address`"));
-    }
-    address = json["address"].get<std::string>();
+    absl::StatusOr<ServerFile> file = ReadServerFile(options_.server_file);
+    // Whoever waits for the server reads it again: it may be there soon, or replaced.
+    if (absl::IsInvalidArgument(file.status())) return absl::UnavailableError(file.status().message());
+    ZCB_RETURN_IF_ERROR(file.status());
+    server = *std::move(file);
   }
   {
     MutexLock lock(mutex_);
-    if (channel_ != nullptr && address == address_) return absl::OkStatus();
+    if (channel_ != nullptr && server.address == server_.address && server.certificate == server_.certificate &&
+        server.tokens == server_.tokens) {
+      return absl::OkStatus();
+    }
   }
-  ZCB_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> made, MakeChannel(address));
+  ZCB_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> made, MakeChannel(server, "worker"));
   MutexLock lock(mutex_);
-  address_ = std::move(address);
+  server_ = std::move(server);
   channel_ = std::move(made);
   return absl::OkStatus();
 }

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "proto/server_file.h"
 #include "worker/agent/backoff.h"
 #include "worker/agent/probe_batches.h"
 #include "worker/agent/scorer_process.h"
@@ -30,8 +31,8 @@
 namespace zcbench {
 
 struct AgentOptions {
-  // One of the two. The file is JSON with a member `address`; it is read again whenever the server does not answer,
-  // since a server that was started again may listen elsewhere.
+  // One of the two. `server` is the address of a server without TLS; the file (proto/server_file.h) is read again
+  // whenever the server does not answer, since a server that was started again may listen elsewhere.
   std::string server;
   std::filesystem::path server_file;
   std::string name;                              // of the worker: [A-Za-z0-9_.:-]{1,64}
@@ -126,7 +127,7 @@ class Agent {
 
   mutable Mutex mutex_;
   CondVar changed_;  // anything below
-  std::string address_ ABSL_GUARDED_BY(mutex_);
+  ServerFile server_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mutex_);
   Stop stop_ ABSL_GUARDED_BY(mutex_) = Stop::kNo;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // the other threads return

@@ -650,7 +650,7 @@ TEST_F(WorkerBinaryTest, WrongUsageExits2AndSaysWhat) {
 TEST_F(WorkerBinaryTest, HelpHasExamplesAndExitCodes) {
   Launch({"run", "--help"});
   EXPECT_EQ(ExitStatus(), 0);
-  EXPECT_THAT(Output(), HasSubstr("zcbench-worker run --server 127.0.0.1:7700"));
+  EXPECT_THAT(Output(), HasSubstr("zcbench-worker run --server-file zcbench.server.json"));
   EXPECT_THAT(Output(), HasSubstr("75 stopped early"));
   Launch({"--version"});
   EXPECT_EQ(ExitStatus(), 0);

@@ -34,8 +34,8 @@ constexpr int kExitStoppedEarly = 75;       // EX_TEMPFAIL
 constexpr uint64_t kSpoolBytes = uint64_t{1} << 30;
 
 constexpr char kFooter[] = R"(Examples:
-  zcbench-worker run --server 127.0.0.1:7700
-  zcbench-worker run --server-file server.json --device cuda:0 --exit-when-idle 5m
+  zcbench-worker run --server-file zcbench.server.json
+  zcbench-worker run --server-file zcbench.worker.server.json --device cuda:0 --exit-when-idle 5m
   zcbench-worker score --space nasbench201 --task photos --proxies all 3_33_133
 
 Exit codes: 0 no work left (only with --exit-when-idle), 2 usage, 69 no server, 70 the scorer does not start,
@@ -125,6 +125,7 @@ absl::Duration DurationOf(const std::string& text) {
 }
 
 int Main(int argc, char** argv) {
+  ::setenv("GRPC_VERBOSITY", "NONE", 0);  // what matters of its lines is in the status of a call, and logged by us
   if (argc > 1 && std::string_view(argv[1]) == "score") return BecomeScorer(argc, argv);
 
   AgentOptions options;
@@ -140,9 +141,11 @@ int Main(int argc, char** argv) {
   CLI::App& run = *app.add_subcommand("run", "Leases work from a server until it is told to stop");
   run.footer(kFooter);
   CLI::Option* const server =
-      run.add_option("--server", options.server, "The server's address, e.g. 127.0.0.1:7700")->type_name("HOST:PORT");
+      run.add_option("--server", options.server, "The address of a server without TLS, e.g. 127.0.0.1:7700")
+          ->type_name("HOST:PORT");
   CLI::Option* const server_file =
-      run.add_option("--server-file", options.server_file, "The file in which the server wrote its address")
+      run.add_option("--server-file", options.server_file,
+                     "The file that the server wrote, or a copy: address, certificate, token")
           ->type_name("FILE");
   server->excludes(server_file);
   run.add_option("--name", options.name, "This worker's name, unique among live workers [HOST:PID]")
@@ -181,7 +184,7 @@ int Main(int argc, char** argv) {
     return kExitUsage;
   };
   if (server->count() + server_file->count() == 0)
-    return usage("say which server: --server ADDRESS or --server-file FILE");
+    return usage("say which server: --server-file FILE, or --server ADDRESS for one without TLS on this machine");
   if (server->count() > 0) {
     if (const auto channel = MakeChannel(options.server); !channel.ok()) return usage(channel.status().message());
   }
