@@ -7,6 +7,7 @@
 #define ZCBENCH_DB_STORE_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <span>
@@ -68,6 +69,7 @@ struct SeriesKey {
   std::optional<uint64_t> seed{};  // unset when the proxy reads nothing that depends on it
   std::string probe_batch{};       // digest, or empty
   std::string numerics{};
+  std::string source{};  // whose published table; empty: computed here
 
   bool operator==(const SeriesKey&) const = default;
 };
@@ -117,7 +119,11 @@ struct SeriesFilter {
   std::vector<std::string> proxies{};
   std::vector<uint64_t> seeds{};
   std::string numerics{};
+  std::string source{};  // kComputed: only what was computed here
 };
+
+// As SeriesFilter.source.
+inline constexpr char kComputed[] = "computed";
 
 struct ScoreRow {
   ArchitectureId architecture{};
@@ -251,6 +257,7 @@ struct AccuracyKey {
 struct AccuracyInfo {
   AccuracyId id{};
   AccuracyKey key{};
+  std::string licence{};  // of the file that was imported first
   uint64_t rows = 0;
 };
 
@@ -280,6 +287,13 @@ struct StoredCombination {
 struct ImportCounts {
   uint64_t added = 0;
   uint64_t unchanged = 0;
+};
+
+// The file of a published table.
+struct SourceFile {
+  std::string source{};
+  std::string licence{};
+  std::string digest{};  // SHA-256
 };
 
 // Reads within one transaction: all answers belong to one moment. Valid, and used by one thread, within the function
@@ -395,6 +409,11 @@ class StoreWriter : public StoreReader {
   virtual absl::StatusOr<std::vector<Disposition>> AddScores(std::span<const ScoreColumn> columns,
                                                              std::span<const NewScore> scores,
                                                              const Execution& execution, absl::Time now) = 0;
+  // Scores of a published table; every column has its source. ALREADY_EXISTS names the first whose stored value is
+  // another one.
+  virtual absl::StatusOr<ImportCounts> ImportScores(std::span<const SeriesKey> columns,
+                                                    std::span<const NewScore> scores, const SourceFile& file,
+                                                    absl::Time now) = 0;
   // Also forgets the answers that are older than a day.
   virtual absl::Status PutAnswer(std::string_view request_id, const RecordedAnswer& answer, absl::Time now) = 0;
 
@@ -406,7 +425,7 @@ class StoreWriter : public StoreReader {
   virtual absl::Status PutCombination(const StoredCombination& combination, bool replace) = 0;
 };
 
-// Thread-safe. Both calls block; neither may be nested in the other.
+// Thread-safe. All calls block; none may be nested in another.
 class Store {
  public:
   virtual ~Store() = default;
@@ -417,6 +436,13 @@ class Store {
   // Runs `body` on the store's writing thread, in one transaction with others that wait, and returns when that is
   // durable. UNAVAILABLE: nothing was written, or the store is closing.
   virtual absl::Status Write(absl::FunctionRef<absl::Status(StoreWriter&)> body) = 0;
+
+  // Writes all but queue, remembered answers and the content of probe batches into a new single file, which
+  // OpenPublishedStore reads. ALREADY_EXISTS: `file` is there.
+  virtual absl::Status Publish(const std::filesystem::path& file) = 0;
+
+  // A published file: Write answers FAILED_PRECONDITION.
+  virtual bool read_only() const { return false; }
 
   // Where it lies, for people.
   virtual std::string location() const = 0;

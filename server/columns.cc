@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "base/nearest.h"
 #include "base/status_macros.h"
+#include "nas/proxy_text.h"
 #include "nas/statistics/correlation.h"
 #include "nas/statistics/ranking.h"
 #include "server/convert.h"
@@ -128,6 +129,8 @@ absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, con
   SeriesFilter checked;
   ZCB_RETURN_IF_ERROR(CheckText("filter.numerics", filter.numerics(), 200, true));
   checked.numerics = filter.numerics();
+  ZCB_RETURN_IF_ERROR(CheckText("filter.source", filter.source(), 200, true));
+  checked.source = filter.source();
   if (filter.proxies_size() > 256) return BadField("filter.proxies", "has more than 256 entries");
   if (filter.seeds_size() > 1024) return BadField("filter.seeds", "has more than 1024 entries");
   for (const uint64_t seed : filter.seeds()) {
@@ -154,8 +157,16 @@ absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, con
     ZCB_RETURN_IF_ERROR(read);
     for (const std::string& text : filter.proxies()) {
       ZCB_RETURN_IF_ERROR(CheckText("filter.proxies", text, 1000));
-      ZCB_ASSIGN_OR_RETURN(std::string proxy, CanonicalProxy(text, known));
-      checked.proxies.push_back(std::move(proxy));
+      absl::StatusOr<std::string> proxy = CanonicalProxy(text, known);
+      if (absl::IsNotFound(proxy.status())) {
+        // No worker has announced it, but a published table may hold it.
+        ZCB_ASSIGN_OR_RETURN(const ProxyText imported, ParseProxyText(text));
+        SeriesFilter held{.space = checked.space, .task = checked.task, .proxies = {PrintProxyText(imported)}};
+        ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, ListAll(store, held));
+        if (!series.empty()) proxy = held.proxies[0];
+      }
+      if (!proxy.ok()) return proxy.status();
+      checked.proxies.push_back(*std::move(proxy));
     }
   }
   if (filter.job() == 0) return checked;
@@ -166,6 +177,10 @@ absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, con
     return BadField("filter", absl::StrCat("job ", filter.job(), " is of space ", plan->cell().space, " and task ",
                                            plan->cell().task, ", not of those named"));
   }
+  if (!checked.source.empty() && checked.source != kComputed) {
+    return BadField("filter.source", absl::StrCat("a job's scores are computed, not from ", checked.source));
+  }
+  checked.source = kComputed;
   checked.space = plan->cell().space;
   checked.task = plan->cell().task;
   // What is named beside the job must be of the job.
@@ -210,6 +225,18 @@ absl::StatusOr<ColumnSelection> SelectColumns(Store& store, Scheduler& scheduler
     });
     ZCB_RETURN_IF_ERROR(read);
     std::erase_if(all, [&](const SeriesInfo& series) { return !digests.contains(series.key.probe_batch); });
+  }
+
+  std::map<std::tuple<std::string, std::string, std::string>, std::set<std::string>> sources;
+  for (const SeriesInfo& series : all) {
+    std::set<std::string>& names = sources[{series.key.space, series.key.task, series.key.proxy}];
+    names.insert(series.key.source.empty() ? kComputed : series.key.source);
+    if (names.size() > 1) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(series.key.proxy, " of ", series.key.space, " on ", series.key.task,
+                       " has scores of several sources, which are not mixed; choose one with --source: ",
+                       absl::StrJoin(names, ", ")));
+    }
   }
 
   using Column = std::tuple<std::string, std::string, std::string>;  // space, task, proxy

@@ -203,6 +203,7 @@ v1::Series ToProto(const SeriesInfo& series) {
   if (series.key.seed.has_value()) message.set_seed(*series.key.seed);
   message.set_probe_batch(series.key.probe_batch);
   message.set_numerics(series.key.numerics);
+  message.set_source(series.key.source);
   message.set_finite(series.finite);
   message.set_not_finite(series.not_finite);
   message.set_undefined(series.undefined);

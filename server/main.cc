@@ -35,6 +35,8 @@ int Run(int argc, char** argv) {
   double lease_seconds = 60;
   app.add_option("--store", store, "The database, on a local disk; it is made if it is not there")
       ->capture_default_str();
+  app.add_flag("--read-only", options.read_only,
+               "The database is a published file (zcbench export --format sqlite): nothing in it changes");
   app.add_option("--listen", options.listen.address, "HOST:PORT; port 0 takes a free one")->capture_default_str();
   app.add_option("--server-file,--address-file", server_file,
                  "Written when the server is ready, mode 0600: address, certificate and tokens, for its clients and "

@@ -177,7 +177,9 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(Store& store, const
                                                              const SchedulerOptions& options) {
   // The time that the server was away is nobody's fault.
   const absl::Time until = clock.Now() + options.lease_duration;
-  ZCB_RETURN_IF_ERROR(store.Write([&](StoreWriter& writer) { return writer.ExtendLeases(until); }));
+  if (!store.read_only()) {
+    ZCB_RETURN_IF_ERROR(store.Write([&](StoreWriter& writer) { return writer.ExtendLeases(until); }));
+  }
   return std::unique_ptr<Scheduler>(new Scheduler(store, clock, options));
 }
 

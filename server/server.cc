@@ -16,6 +16,7 @@
 #include "server/job_service.h"
 #include "server/long_poll.h"
 #include "server/probe_batch_service.h"
+#include "server/publication_service.h"
 #include "server/query_service.h"
 #include "server/worker_service.h"
 
@@ -38,7 +39,8 @@ class GrpcServer final : public Server {
         worker_service_(*scheduler_, *long_poll_, *executor_),
         job_service_(*scheduler_, *executor_),
         probe_batch_service_(*store_, clock, *executor_),
-        query_service_(*store_, *scheduler_, clock, *executor_, version) {
+        query_service_(*store_, *scheduler_, clock, *executor_, version),
+        publication_service_(*store_, clock, *executor_) {
     scheduler_->SetWake([this] { long_poll_->Wake(); });
   }
 
@@ -59,6 +61,7 @@ class GrpcServer final : public Server {
     builder.RegisterService(&job_service_);
     builder.RegisterService(&probe_batch_service_);
     builder.RegisterService(&query_service_);
+    builder.RegisterService(&publication_service_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
       return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address, ": it is in use, or not ours"));
@@ -103,6 +106,7 @@ class GrpcServer final : public Server {
   JobService job_service_;
   ProbeBatchService probe_batch_service_;
   QueryService query_service_;
+  PublicationService publication_service_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   ServerFile access_;
@@ -112,7 +116,8 @@ class GrpcServer final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, const Clock& clock) {
   ZCB_RETURN_IF_ERROR(CheckListenOptions(options.listen).status());  // before a file is made
-  ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenSqliteStore(options.store));
+  ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
+                       options.read_only ? OpenPublishedStore(options.store) : OpenSqliteStore(options.store));
   ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Scheduler> scheduler, Scheduler::Create(*store, clock, options.scheduler));
   auto server = std::make_unique<GrpcServer>(std::move(store), std::move(scheduler), clock, options.version);
   ListenOptions listen = options.listen;

@@ -16,6 +16,7 @@ namespace zcbench {
 
 struct ServerOptions {
   std::filesystem::path store = "zcbench.db";
+  bool read_only = false;  // `store` is a published file (db/sqlite/sqlite_store.h)
   ListenOptions listen{};
   SchedulerOptions scheduler{};
   std::string version{};  // of zcbench

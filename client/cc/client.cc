@@ -53,7 +53,8 @@ Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel)
       channel_(std::move(channel)),
       jobs_(pb::JobService::NewStub(channel_)),
       probe_batches_(pb::ProbeBatchService::NewStub(channel_)),
-      queries_(pb::QueryService::NewStub(channel_)) {}
+      queries_(pb::QueryService::NewStub(channel_)),
+      publications_(pb::PublicationService::NewStub(channel_)) {}
 
 bool Client::connected() const { return channel_->GetState(false) == GRPC_CHANNEL_READY; }
 
@@ -207,18 +208,23 @@ absl::StatusOr<std::vector<pb::ProbeBatchInfo>> Client::ListProbeBatches(const s
   return batches;
 }
 
+template <typename Response>
+absl::Status Client::Receive(grpc::ClientContext& context, grpc::ClientReader<Response>& reader,
+                             const std::function<absl::Status(const Response&)>& receive) {
+  Response response;
+  absl::Status received;
+  while (received.ok() && reader.Read(&response)) received = receive(response);
+  if (!received.ok()) context.TryCancel();
+  const absl::Status finished = FromCall(reader.Finish());
+  return received.ok() ? finished : received;
+}
+
 absl::Status Client::StreamScores(const pb::ScoreFilter& filter,
                                   const std::function<absl::Status(const pb::StreamScoresResponse&)>& receive) {
   grpc::ClientContext context;  // no deadline: a large benchmark takes what it takes; keepalive notices a lost server
   pb::StreamScoresRequest request;
   *request.mutable_filter() = filter;
-  const auto reader = queries_->StreamScores(&context, request);
-  pb::StreamScoresResponse response;
-  absl::Status received;
-  while (received.ok() && reader->Read(&response)) received = receive(response);
-  if (!received.ok()) context.TryCancel();
-  const absl::Status finished = FromCall(reader->Finish());
-  return received.ok() ? finished : received;
+  return Receive(context, *queries_->StreamScores(&context, request), receive);
 }
 
 absl::StatusOr<std::vector<pb::Series>> Client::ListSeries(const pb::ScoreFilter& filter) {
@@ -274,6 +280,24 @@ absl::StatusOr<pb::ImportAccuraciesResponse> Client::ImportAccuracies(const pb::
 
 absl::StatusOr<pb::DescribeResponse> Client::Describe() {
   return Call(*queries_, &pb::QueryService::Stub::Describe, pb::DescribeRequest());
+}
+
+absl::StatusOr<pb::ImportScoresResponse> Client::ImportScores(const pb::ImportScoresRequest& request) {
+  return Call(*publications_, &pb::PublicationService::Stub::ImportScores, request);
+}
+
+absl::Status Client::StreamAccuracies(const std::string& space, const std::string& task,
+                                      const std::function<absl::Status(const pb::StreamAccuraciesResponse&)>& receive) {
+  grpc::ClientContext context;
+  pb::StreamAccuraciesRequest request;
+  request.set_space(space);
+  request.set_task(task);
+  return Receive(context, *publications_->StreamAccuracies(&context, request), receive);
+}
+
+absl::Status Client::ExportStore(const std::function<absl::Status(const pb::ExportStoreResponse&)>& receive) {
+  grpc::ClientContext context;
+  return Receive(context, *publications_->ExportStore(&context, pb::ExportStoreRequest()), receive);
 }
 
 }  // namespace zcbench

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "proto/channel.h"
 #include "zcbench/v1/job.grpc.pb.h"
+#include "zcbench/v1/publication.grpc.pb.h"
 #include "zcbench/v1/query.grpc.pb.h"
 
 namespace zcbench {
@@ -62,6 +63,12 @@ class Client {
   absl::StatusOr<pb::ImportAccuraciesResponse> ImportAccuracies(const pb::ImportAccuraciesRequest& request);
   absl::StatusOr<pb::DescribeResponse> Describe();
 
+  absl::StatusOr<pb::ImportScoresResponse> ImportScores(const pb::ImportScoresRequest& request);
+  // As StreamScores.
+  absl::Status StreamAccuracies(const std::string& space, const std::string& task,
+                                const std::function<absl::Status(const pb::StreamAccuraciesResponse&)>& receive);
+  absl::Status ExportStore(const std::function<absl::Status(const pb::ExportStoreResponse&)>& receive);
+
  private:
   Client(std::string address, std::shared_ptr<grpc::Channel> channel);
 
@@ -70,12 +77,16 @@ class Client {
                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request);
   absl::Status FromCall(const grpc::Status& status) const;
+  template <typename Response>
+  absl::Status Receive(grpc::ClientContext& context, grpc::ClientReader<Response>& reader,
+                       const std::function<absl::Status(const Response&)>& receive);
 
   std::string address_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<pb::JobService::Stub> jobs_;
   std::unique_ptr<pb::ProbeBatchService::Stub> probe_batches_;
   std::unique_ptr<pb::QueryService::Stub> queries_;
+  std::unique_ptr<pb::PublicationService::Stub> publications_;
 };
 
 }  // namespace zcbench

@@ -12,9 +12,8 @@
 #include "base/status_macros.h"
 
 namespace zcbench {
-namespace {
 
-absl::StatusOr<std::vector<std::string>> SplitRecord(const std::string& line) {
+absl::StatusOr<std::vector<std::string>> SplitCsvRecord(const std::string& line) {
   std::vector<std::string> fields(1);
   bool quoted = false;
   for (size_t i = 0; i < line.size(); ++i) {
@@ -33,6 +32,8 @@ absl::StatusOr<std::vector<std::string>> SplitRecord(const std::string& line) {
   for (std::string& field : fields) absl::StripAsciiWhitespace(&field);
   return fields;
 }
+
+namespace {
 
 absl::StatusOr<size_t> FindColumn(const std::vector<std::string>& header, const std::string& name) {
   const auto column = std::find(header.begin(), header.end(), name);
@@ -58,7 +59,7 @@ absl::Status ReadAccuracies(const Space& space, std::istream& in, const std::str
     if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // a byte order mark
     if (line.empty()) continue;
     const auto read_line = [&]() -> absl::Status {
-      ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> fields, SplitRecord(line));
+      ZCB_ASSIGN_OR_RETURN(const std::vector<std::string> fields, SplitCsvRecord(line));
       if (!has_header) {
         has_header = true;
         ZCB_ASSIGN_OR_RETURN(architecture_column, FindColumn(fields, columns.architecture));

@@ -12,11 +12,16 @@
 #include <functional>
 #include <istream>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "nas/space.h"
 
 namespace zcbench {
+
+// The fields of one line, without the spaces around them. INVALID_ARGUMENT: a quote is not closed.
+absl::StatusOr<std::vector<std::string>> SplitCsvRecord(const std::string& line);
 
 struct AccuracyColumns {
   std::string architecture = "architecture";

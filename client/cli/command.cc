@@ -1,5 +1,7 @@
 #include "client/cli/command.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -8,8 +10,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 #include "client/cli/arguments.h"
+#include "client/cli/process.h"
 #include "nas/space.h"
 #include "nas/task.h"
 #include "proto/server_file.h"
@@ -17,6 +22,7 @@
 namespace zcbench {
 namespace {
 
+constexpr absl::Duration kStartTime = absl::Seconds(30);  // of a private server
 constexpr char kHowToStart[] = "start one with `zcbench up`";
 
 }  // namespace
@@ -43,9 +49,9 @@ int ExitCode(const absl::Status& status) {
 std::vector<std::unique_ptr<Command>> MakeCommands() {
   std::vector<std::unique_ptr<Command>> commands;
   for (const auto make :
-       {MakeUp,        MakeDown,     MakeAccess, MakeSubmit, MakeWatch,     MakeScores, MakeCorrelate, MakeLibra,
-        MakeLayers,    MakeFailures, MakeWhy,    MakeAudit,  MakeConflicts, MakePause,  MakeResume,    MakeStop,
-        MakeCancel,    MakeList,     MakeImport, MakeWorkers, MakeDrain}) {
+       {MakeUp,     MakeDown,     MakeAccess, MakeSubmit, MakeWatch,     MakeScores, MakeCorrelate, MakeLibra,
+        MakeLayers, MakeFailures, MakeWhy,    MakeAudit,  MakeConflicts, MakePause,  MakeResume,    MakeStop,
+        MakeCancel, MakeList,     MakeImport, MakeExport, MakeWorkers,   MakeDrain}) {
     commands.push_back(make());
   }
   return commands;
@@ -78,7 +84,74 @@ absl::StatusOr<ServerFile> ServerOption::Find() const {
                                              kHowToStart));
 }
 
+// A read-only server over a published file, for this process alone.
+class ServerOption::PrivateServer {
+ public:
+  static absl::StatusOr<std::shared_ptr<PrivateServer>> Start(const std::string& file) {
+    ZCB_ASSIGN_OR_RETURN(const std::string program, FindProgram("zcbench-server"));
+    std::string folder = (std::filesystem::temp_directory_path() / "zcbench-XXXXXX").string();
+    if (mkdtemp(folder.data()) == nullptr) {
+      return absl::UnavailableError(absl::StrCat("cannot make a folder like ", folder, "; set TMPDIR"));
+    }
+    std::shared_ptr<PrivateServer> server(new PrivateServer(folder));
+    const std::string server_file = folder + "/server.json";
+    const std::string log = folder + "/log";
+    ZCB_ASSIGN_OR_RETURN(server->pid_, StartProcess({program, "--store", file, "--read-only", "--insecure", "--listen",
+                                                     "127.0.0.1:0", "--server-file", server_file},
+                                                    log));
+    for (const absl::Time deadline = absl::Now() + kStartTime; absl::Now() < deadline;) {
+      const absl::StatusOr<ServerFile> written = ReadServerFile(server_file);
+      if (written.ok()) {
+        server->server_ = *written;
+        return server;
+      }
+      if (waitpid(server->pid_, nullptr, WNOHANG) == server->pid_) {
+        server->pid_ = 0;
+        const absl::StatusOr<std::string> said = ReadFile(log);
+        constexpr std::string_view kName = "zcbench-server: ";
+        const size_t begin = said.ok() ? said->rfind(kName) : std::string::npos;
+        return absl::InvalidArgumentError(begin == std::string::npos
+                                              ? absl::StrCat("--file ", file, " could not be opened")
+                                              : absl::StrCat("--file: ", said->substr(begin + kName.size())));
+      }
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    return absl::UnavailableError(absl::StrCat("--file ", file, ": its server did not start within 30 s"));
+  }
+
+  ~PrivateServer() {
+    if (pid_ > 0) {
+      kill(pid_, SIGTERM);
+      waitpid(pid_, nullptr, 0);
+    }
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  PrivateServer(const PrivateServer&) = delete;
+
+  const ServerFile& server() const { return server_; }
+
+ private:
+  explicit PrivateServer(std::string folder) : folder_(std::move(folder)) {}
+
+  std::string folder_;
+  ServerFile server_;
+  pid_t pid_ = 0;
+};
+
+void ServerOption::DeclareReading(CLI::App& app) {
+  Declare(app);
+  app.add_option("--file", file_, "Read this published benchmark (zcbench export --format sqlite); no server is needed")
+      ->excludes("--server");
+}
+
 absl::StatusOr<std::unique_ptr<Client>> ServerOption::Connect() const {
+  if (!file_.empty()) {
+    if (private_server_ == nullptr) {
+      ZCB_ASSIGN_OR_RETURN(private_server_, PrivateServer::Start(file_));
+    }
+    return Client::Connect(private_server_->server());
+  }
   ZCB_ASSIGN_OR_RETURN(const ServerFile server, Find());
   absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(server);
   if (client.ok() || !absl::IsUnavailable(client.status())) return client;
@@ -123,6 +196,7 @@ void FilterOptions::Declare(CLI::App& app) {
   app.add_option("--proxies", proxies_, "Only these proxies: a,b(x=1)");
   app.add_option("--seeds", seeds_, "Only these seeds: 0,1 or 0..4");
   app.add_option("--numerics", numerics_, "Only scores of this numerics class, where there are several");
+  app.add_option("--source", source_, "`computed`, or the source of imported scores, where there are both");
 }
 
 absl::StatusOr<pb::ScoreFilter> FilterOptions::Resolve(Client& client, bool everything) const {
@@ -152,6 +226,7 @@ absl::StatusOr<pb::ScoreFilter> FilterOptions::Resolve(Client& client, bool ever
     filter.mutable_seeds()->Assign(seeds.begin(), seeds.end());
   }
   filter.set_numerics(numerics_);
+  filter.set_source(source_);
   return filter;
 }
 

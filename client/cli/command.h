@@ -57,6 +57,7 @@ std::unique_ptr<Command> MakeStop();
 std::unique_ptr<Command> MakeCancel();
 std::unique_ptr<Command> MakeList();
 std::unique_ptr<Command> MakeImport();
+std::unique_ptr<Command> MakeExport();
 std::unique_ptr<Command> MakeWorkers();
 std::unique_ptr<Command> MakeDrain();
 
@@ -67,17 +68,24 @@ void Say(const std::string& line);
 void Describe(CLI::App& app, const std::string& summary, const std::string& details = "");
 void SetExamples(CLI::App& app, const std::string& examples);
 
-// `--server`, the environment variable ZCB_SERVER, or the file that a server of this folder has written.
+// `--server`, the environment variable ZCB_SERVER, or the file that a server of this folder has written; for a command
+// that only reads also `--file`, a published benchmark, over which a server of its own runs while this lives.
 class ServerOption {
  public:
   void Declare(CLI::App& app);
-  // UNAVAILABLE: there is no server, or it does not answer; the message says how to start one.
+  void DeclareReading(CLI::App& app);
+  // UNAVAILABLE: there is no server, or it does not answer; the message says how to start one. Errors of a published
+  // file are those of its server.
   absl::StatusOr<std::unique_ptr<Client>> Connect() const;
   // What would be connected to. UNAVAILABLE: none is named and none is here. Other codes as of FindServer.
   absl::StatusOr<ServerFile> Find() const;
 
  private:
+  class PrivateServer;
+
   std::string server_;
+  std::string file_;
+  mutable std::shared_ptr<PrivateServer> private_server_;  // started by the first Connect
 };
 
 // `--format table|csv|json`.
@@ -106,6 +114,7 @@ class FilterOptions {
   std::string proxies_;
   std::string seeds_;
   std::string numerics_;
+  std::string source_;
 };
 
 // Whether what is written to standard error is seen by a person now.

@@ -193,7 +193,7 @@ class Correlate final : public Command {
     app.add_option("--top", request_.top, "How many best ones those look at (default: 10)")->check(CLI::PositiveNumber);
     app.add_option("--combinations", request_.combinations, "Stored combinations beside the proxies: a,b")
         ->delimiter(',');
-    server_.Declare(app);
+    server_.DeclareReading(app);
     format_.Declare(app);
     SetExamples(app,
                 "  zcbench correlate\n"

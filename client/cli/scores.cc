@@ -23,7 +23,7 @@ class Scores final : public Command {
              "in the row's\n"
              "\"outcomes\" object. Numbers keep all their digits in CSV and JSON.");
     filter_.Declare(app);
-    server_.Declare(app);
+    server_.DeclareReading(app);
     format_.Declare(app);
     SetExamples(app,
                 "  zcbench scores\n"

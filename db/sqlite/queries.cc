@@ -228,13 +228,20 @@ absl::StatusOr<std::vector<ProbeBatchRow>> Queries::ListProbeBatches(std::string
 absl::StatusOr<std::string> Queries::ReadProbeBatch(std::string_view digest, uint64_t offset, uint64_t limit) {
   int64_t rowid = 0;
   uint64_t size = 0;
+  bool published = false;
   {
-    ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare("SELECT rowid, bytes FROM probe_batch WHERE digest = ?1"));
+    ZCB_ASSIGN_OR_RETURN(
+        Statement row, connection_.Prepare("SELECT rowid, bytes, length(content) FROM probe_batch WHERE digest = ?1"));
     row.Bind(digest);
     ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
     if (!found) return absl::NotFoundError(absl::StrCat("no probe batch with digest ", std::string(digest)));
     rowid = row.Int(0);
     size = static_cast<uint64_t>(row.Int(1));
+    published = row.Int(2) == 0;
+  }
+  if (published) {
+    return absl::NotFoundError(absl::StrCat("the images of probe batch ", std::string(digest),
+                                            " are not in this file, which was published without"));
   }
   if (offset > size) {
     return absl::OutOfRangeError(absl::StrCat("offset ", offset, " of a probe batch of ", size, " bytes"));
@@ -551,8 +558,8 @@ absl::Status Queries::DeleteFailures(JobId job) {
 absl::StatusOr<std::optional<SeriesId>> Queries::FindSeries(const SeriesKey& key) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
     SELECT id FROM series WHERE space = ?1 AND task = ?2 AND proxy = ?3 AND version = ?4 AND ifnull(seed, -1) =
-      ifnull(?5, -1) AND probe_batch = ?6 AND numerics = ?7)sql"));
-  row.Bind(key.space, key.task, key.proxy, key.version, key.seed, key.probe_batch, key.numerics);
+      ifnull(?5, -1) AND probe_batch = ?6 AND numerics = ?7 AND source = ?8)sql"));
+  row.Bind(key.space, key.task, key.proxy, key.version, key.seed, key.probe_batch, key.numerics, key.source);
   ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) return std::optional<SeriesId>();
   return std::optional<SeriesId>(row.As<SeriesId>(0));
@@ -561,16 +568,17 @@ absl::StatusOr<std::optional<SeriesId>> Queries::FindSeries(const SeriesKey& key
 absl::StatusOr<SeriesId> Queries::AddSeries(const SeriesKey& key) {
   // Looked up once a transaction: every unit of a job has the same columns.
   constexpr char kSeparator[] = "\n";
-  SeriesId& id = series_ids_[absl::StrCat(key.space, kSeparator, key.task, kSeparator, key.proxy, kSeparator,
-                                          key.version, kSeparator, key.seed.has_value() ? absl::StrCat(*key.seed) : "",
-                                          kSeparator, key.probe_batch, kSeparator, key.numerics)];
+  SeriesId& id =
+      series_ids_[absl::StrCat(key.space, kSeparator, key.task, kSeparator, key.proxy, kSeparator, key.version,
+                               kSeparator, key.seed.has_value() ? absl::StrCat(*key.seed) : "", kSeparator,
+                               key.probe_batch, kSeparator, key.numerics, kSeparator, key.source)];
   if (id != SeriesId{}) return id;
   ZCB_ASSIGN_OR_RETURN(const std::optional<SeriesId> known, FindSeries(key));
   if (known.has_value()) return id = *known;
   ZCB_ASSIGN_OR_RETURN(Statement insert, connection_.Prepare(R"sql(
-    INSERT INTO series (space, task, proxy, version, seed, probe_batch, numerics)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7))sql"));
-  insert.Bind(key.space, key.task, key.proxy, key.version, key.seed, key.probe_batch, key.numerics);
+    INSERT INTO series (space, task, proxy, version, seed, probe_batch, numerics, source)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))sql"));
+  insert.Bind(key.space, key.task, key.proxy, key.version, key.seed, key.probe_batch, key.numerics, key.source);
   ZCB_RETURN_IF_ERROR(insert.Run());
   return id = static_cast<SeriesId>(connection_.last_insert_id());
 }
@@ -640,10 +648,13 @@ absl::StatusOr<std::vector<std::vector<bool>>> Queries::FindMissing(std::span<co
 absl::StatusOr<std::vector<SeriesInfo>> Queries::ListSeries(const SeriesFilter& filter, SeriesId after, int limit) {
   // Series are few (thousands): lists are filtered here rather than in SQL built from text.
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, space, task, proxy, version, seed, probe_batch, numerics, finite, not_finite, undefined FROM series
-     WHERE id > ?1 AND (?2 = '' OR space = ?2) AND (?3 = '' OR task = ?3) AND (?4 = '' OR numerics = ?4)
+    SELECT id, space, task, proxy, version, seed, probe_batch, numerics, finite, not_finite, undefined, source
+      FROM series
+     WHERE id > ?1 AND (?2 = '' OR space = ?2) AND (?3 = '' OR task = ?3) AND (?4 = '' OR numerics = ?4) AND
+       (?5 = '' OR source = ?6)
      ORDER BY id)sql"));
-  row.Bind(after, filter.space, filter.task, filter.numerics);
+  row.Bind(after, filter.space, filter.task, filter.numerics, filter.source,
+           filter.source == kComputed ? std::string_view() : std::string_view(filter.source));
   std::vector<SeriesInfo> series;
   while (static_cast<int>(series.size()) < limit) {
     ZCB_ASSIGN_OR_RETURN(const bool more, row.Step());
@@ -651,6 +662,7 @@ absl::StatusOr<std::vector<SeriesInfo>> Queries::ListSeries(const SeriesFilter& 
     SeriesInfo info;
     info.id = row.As<SeriesId>(0);
     info.key = ReadSeriesKey(row, 1);
+    info.key.source = row.Text(11);
     info.finite = static_cast<uint64_t>(row.Int(8));
     info.not_finite = static_cast<uint64_t>(row.Int(9));
     info.undefined = static_cast<uint64_t>(row.Int(10));
@@ -847,6 +859,31 @@ absl::StatusOr<std::vector<Disposition>> Queries::AddScores(std::span<const Scor
   return dispositions;
 }
 
+absl::StatusOr<ImportCounts> Queries::ImportScores(std::span<const SeriesKey> columns, std::span<const NewScore> scores,
+                                                   const SourceFile& file, absl::Time now) {
+  const Execution execution{.worker = "import", .device = file.digest, .numerics = file.source};
+  ZCB_ASSIGN_OR_RETURN(const ExecutionId imported, AddExecution(execution));
+  ZCB_ASSIGN_OR_RETURN(Statement insert, connection_.Prepare(R"sql(
+    INSERT INTO score_file (execution, source, licence, digest, imported_us) VALUES (?1, ?2, ?3, ?4, ?5)
+      ON CONFLICT DO NOTHING)sql"));
+  insert.Bind(imported, file.source, file.licence, file.digest, now);
+  ZCB_RETURN_IF_ERROR(insert.Run());
+  std::vector<ScoreColumn> exact;
+  for (const SeriesKey& key : columns) exact.push_back({.key = key});
+  ZCB_ASSIGN_OR_RETURN(const std::vector<Disposition> dispositions, AddScores(exact, scores, execution, now));
+  ImportCounts counts;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (dispositions[i] == Disposition::kConflict) {
+      const SeriesKey& key = columns[scores[i].series];
+      return absl::AlreadyExistsError(absl::StrCat(
+          key.space, "/", std::string(scores[i].architecture), " has another ", key.proxy, " on ", key.task, " from ",
+          key.source, " than ", scores[i].outcome == Outcome::kOk ? absl::StrCat(scores[i].value) : "not finite"));
+    }
+    ++(dispositions[i] == Disposition::kRecorded ? counts.added : counts.unchanged);
+  }
+  return counts;
+}
+
 absl::StatusOr<RecordedAnswer> Queries::FindAnswer(std::string_view request_id) {
   ZCB_ASSIGN_OR_RETURN(Statement row,
                        connection_.Prepare("SELECT dispositions, lease_valid FROM answer WHERE request = ?1"));
@@ -875,7 +912,9 @@ absl::Status Queries::PutAnswer(std::string_view request_id, const RecordedAnswe
 
 absl::StatusOr<std::vector<AccuracyInfo>> Queries::ListAccuracies(std::string_view space, std::string_view task) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
-    SELECT id, space, task, metric, source, (SELECT count(*) FROM accuracy WHERE series = id) FROM accuracy_series
+    SELECT id, space, task, metric, source, (SELECT count(*) FROM accuracy WHERE series = accuracy_series.id),
+           ifnull((SELECT licence FROM accuracy_file WHERE series = accuracy_series.id ORDER BY id LIMIT 1), '')
+      FROM accuracy_series
      WHERE space = ?1 AND task = ?2 ORDER BY source, metric)sql"));
   row.Bind(space, task);
   std::vector<AccuracyInfo> accuracies;
@@ -885,6 +924,7 @@ absl::StatusOr<std::vector<AccuracyInfo>> Queries::ListAccuracies(std::string_vi
     accuracies.push_back(
         {.id = row.As<AccuracyId>(0),
          .key = {.space = row.Text(1), .task = row.Text(2), .metric = row.Text(3), .source = row.Text(4)},
+         .licence = row.Text(6),
          .rows = static_cast<uint64_t>(row.Int(5))});
   }
 }

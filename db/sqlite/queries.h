@@ -87,6 +87,9 @@ class Queries final : public StoreWriter {
                                              std::span<const NewAccuracy> rows, absl::Time now) override;
   absl::Status PutCombination(const StoredCombination& combination, bool replace) override;
 
+  absl::StatusOr<ImportCounts> ImportScores(std::span<const SeriesKey> columns, std::span<const NewScore> scores,
+                                            const SourceFile& file, absl::Time now) override;
+
  private:
   absl::StatusOr<std::optional<SeriesId>> FindSeries(const SeriesKey& key);
   absl::StatusOr<SeriesId> AddSeries(const SeriesKey& key);

@@ -151,10 +151,107 @@ absl::Status Migrate(Connection& connection, const std::filesystem::path& file,
   return absl::OkStatus();
 }
 
+// Connections that cannot write, lent one call at a time.
+class Readers {
+ public:
+  explicit Readers(std::filesystem::path file) : file_(std::move(file)) {}
+
+  absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> body) {
+    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Take());
+    const absl::Status status = [&]() -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(Transaction snapshot, Transaction::Begin(*reader, "DEFERRED"));
+      Queries queries(*reader);
+      return body(queries);
+    }();
+    MutexLock lock(mutex_);
+    idle_.push_back(std::move(reader));
+    returned_.NotifyOne();
+    return status;
+  }
+
+  void CloseIdle() {
+    MutexLock lock(mutex_);
+    idle_.clear();
+  }
+
+  absl::StatusOr<std::unique_ptr<Connection>> Open() const {
+    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Connection::Open(file_.string(), SQLITE_OPEN_READONLY));
+    ZCB_RETURN_IF_ERROR(SetPragmas(*reader));
+    ZCB_RETURN_IF_ERROR(reader->Execute("PRAGMA query_only = ON"));
+    return reader;
+  }
+
+ private:
+  absl::StatusOr<std::unique_ptr<Connection>> Take() {
+    {
+      MutexLock lock(mutex_);
+      while (idle_.empty() && count_ == kMaxReaders) returned_.Wait(mutex_);
+      if (!idle_.empty()) {
+        std::unique_ptr<Connection> reader = std::move(idle_.back());
+        idle_.pop_back();
+        return reader;
+      }
+      ++count_;
+    }
+    absl::StatusOr<std::unique_ptr<Connection>> reader = Open();
+    if (!reader.ok()) {
+      MutexLock lock(mutex_);
+      --count_;
+      returned_.NotifyOne();
+    }
+    return reader;
+  }
+
+  const std::filesystem::path file_;
+  Mutex mutex_;
+  CondVar returned_;
+  std::vector<std::unique_ptr<Connection>> idle_ ABSL_GUARDED_BY(mutex_);
+  int count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+absl::Status CopyForPublication(const Readers& readers, const std::filesystem::path& file) {
+  std::error_code error;
+  if (std::filesystem::exists(file, error)) {
+    return absl::AlreadyExistsError(absl::StrCat(file.string(), " is there already; remove it or choose another file"));
+  }
+  {
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> from, readers.Open());
+    ZCB_RETURN_IF_ERROR(Backup(*from, file.string()));
+  }
+  ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> copy, Connection::Open(file.string(), SQLITE_OPEN_READWRITE));
+  ZCB_RETURN_IF_ERROR(SetPragmas(*copy));
+  // One file: no write-ahead log is needed to read it.
+  ZCB_RETURN_IF_ERROR(copy->Execute("PRAGMA journal_mode = DELETE"));
+  ZCB_RETURN_IF_ERROR(
+      copy->Execute("DELETE FROM work_unit; DELETE FROM answer;"
+                    "UPDATE probe_batch SET content = x''"));
+  return copy->Execute("VACUUM");
+}
+
+class PublishedStore final : public Store {
+ public:
+  explicit PublishedStore(std::filesystem::path file) : file_(std::move(file)), readers_(file_) {}
+
+  absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> body) override { return readers_.Read(body); }
+  absl::Status Write(absl::FunctionRef<absl::Status(StoreWriter&)>) override {
+    return absl::FailedPreconditionError(
+        absl::StrCat(file_.string(),
+                     " is open for reading alone; start a server on a copy of it with `zcbench up "
+                     "--store FILE`"));
+  }
+  absl::Status Publish(const std::filesystem::path& file) override { return CopyForPublication(readers_, file); }
+  bool read_only() const override { return true; }
+  std::string location() const override { return std::filesystem::absolute(file_).string(); }
+
+ private:
+  const std::filesystem::path file_;
+  Readers readers_;
+};
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::filesystem::path file, LockFile lock, std::unique_ptr<Connection> writer)
-      : file_(std::move(file)), lock_(std::move(lock)), writer_(std::move(writer)) {
+      : file_(std::move(file)), readers_(file_), lock_(std::move(lock)), writer_(std::move(writer)) {
     sqlite3_wal_hook(
         writer_->db(),
         [](void* pages, sqlite3*, const char*, int count) {
@@ -172,28 +269,14 @@ class SqliteStore final : public Store {
       queued_.NotifyAll();
     }
     thread_.join();
-    {
-      MutexLock lock(readers_mutex_);
-      idle_readers_.clear();
-    }
+    readers_.CloseIdle();
     if (const absl::Status status = writer_->Execute("PRAGMA wal_checkpoint(TRUNCATE)"); !status.ok()) {
       Log(LogLevel::kWarning, "the store's last checkpoint failed; the next start repeats it",
           {{"status", status.ToString()}});
     }
   }
 
-  absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> body) override {
-    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, TakeReader());
-    const absl::Status status = [&]() -> absl::Status {
-      ZCB_ASSIGN_OR_RETURN(Transaction snapshot, Transaction::Begin(*reader, "DEFERRED"));
-      Queries queries(*reader);
-      return body(queries);
-    }();
-    MutexLock lock(readers_mutex_);
-    idle_readers_.push_back(std::move(reader));
-    reader_returned_.NotifyOne();
-    return status;
-  }
+  absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> body) override { return readers_.Read(body); }
 
   absl::Status Write(absl::FunctionRef<absl::Status(StoreWriter&)> body) override {
     Request request{.body = body};
@@ -205,6 +288,8 @@ class SqliteStore final : public Store {
     return request.status;
   }
 
+  absl::Status Publish(const std::filesystem::path& file) override { return CopyForPublication(readers_, file); }
+
   std::string location() const override { return std::filesystem::absolute(file_).string(); }
 
  private:
@@ -213,33 +298,6 @@ class SqliteStore final : public Store {
     absl::Status status{};
     bool answered = false;
   };
-
-  absl::StatusOr<std::unique_ptr<Connection>> TakeReader() {
-    {
-      MutexLock lock(readers_mutex_);
-      while (idle_readers_.empty() && reader_count_ == kMaxReaders) reader_returned_.Wait(readers_mutex_);
-      if (!idle_readers_.empty()) {
-        std::unique_ptr<Connection> reader = std::move(idle_readers_.back());
-        idle_readers_.pop_back();
-        return reader;
-      }
-      ++reader_count_;
-    }
-    absl::StatusOr<std::unique_ptr<Connection>> reader = OpenReader();
-    if (!reader.ok()) {
-      MutexLock lock(readers_mutex_);
-      --reader_count_;
-      reader_returned_.NotifyOne();
-    }
-    return reader;
-  }
-
-  absl::StatusOr<std::unique_ptr<Connection>> OpenReader() {
-    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Connection::Open(file_.string(), SQLITE_OPEN_READONLY));
-    ZCB_RETURN_IF_ERROR(SetPragmas(*reader));
-    ZCB_RETURN_IF_ERROR(reader->Execute("PRAGMA query_only = ON"));
-    return reader;
-  }
 
   void WriteLoop() {
     while (true) {
@@ -304,6 +362,7 @@ class SqliteStore final : public Store {
   }
 
   const std::filesystem::path file_;
+  Readers readers_;
   const LockFile lock_;
   const std::unique_ptr<Connection> writer_;  // the writing thread's, once that runs
   int log_pages_ = 0;                         // likewise
@@ -313,11 +372,6 @@ class SqliteStore final : public Store {
   CondVar answered_;
   std::deque<Request*> queue_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
-
-  Mutex readers_mutex_;
-  CondVar reader_returned_;
-  std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(readers_mutex_);
-  int reader_count_ ABSL_GUARDED_BY(readers_mutex_) = 0;
 
   std::thread thread_;
 };
@@ -343,6 +397,25 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::pa
   ZCB_RETURN_IF_ERROR(writer->Execute("PRAGMA wal_autocheckpoint = 0"));
   ZCB_RETURN_IF_ERROR(Migrate(*writer, file, migrations));
   return std::make_unique<SqliteStore>(file, std::move(lock), std::move(writer));
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenPublishedStore(const std::filesystem::path& file) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) return absl::NotFoundError(file.string() + " is no file");
+  ZCB_RETURN_IF_ERROR(CheckHeader(file));
+  {
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> reader,
+                         Connection::Open(file.string(), SQLITE_OPEN_READONLY));
+    ZCB_ASSIGN_OR_RETURN(const int64_t version, reader->Query("PRAGMA user_version"));
+    if (version != static_cast<int64_t>(SqliteMigrations().size())) {
+      return absl::FailedPreconditionError(absl::StrCat(file.string(), " has schema version ", version,
+                                                        ", this zcbench reads ", SqliteMigrations().size(),
+                                                        version < static_cast<int64_t>(SqliteMigrations().size())
+                                                            ? "; `zcbench up --store` on a copy of it upgrades the copy"
+                                                            : "; use the zcbench that wrote it, or a newer one"));
+    }
+  }
+  return std::make_unique<PublishedStore>(file);
 }
 
 }  // namespace zcbench

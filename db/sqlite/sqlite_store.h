@@ -28,6 +28,11 @@ std::span<const std::string_view> SqliteMigrations();
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(
     const std::filesystem::path& file, std::span<const std::string_view> migrations = SqliteMigrations());
 
+// Opens a file that Store::Publish has written, for reading alone; the folder need not be writable.
+// FAILED_PRECONDITION: it has another schema version than this zcbench. INVALID_ARGUMENT, DATA_LOSS: as above.
+// NOT_FOUND: no such file.
+absl::StatusOr<std::unique_ptr<Store>> OpenPublishedStore(const std::filesystem::path& file);
+
 }  // namespace zcbench
 
 #endif  // ZCBENCH_DB_SQLITE_SQLITE_STORE_H_

@@ -143,7 +143,7 @@ absl::Status Run(const std::filesystem::path& folder, int rounds) {
   options.listen.address = "127.0.0.1:0";
   options.listen.insecure = true;
   ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(options));
-  ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(server->address()));
+  ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(server->access()));
   Measure("task x proxy matrix of a store with 1e6 scores", rounds, [&] {
     const auto tasks = client->CorrelateTasks({});
     if (!tasks.ok()) failed = tasks.status();
