@@ -84,7 +84,7 @@ class Submit final : public Command {
                  "Instead of --proxies: what `zcbench layers` finds a window of layers from")
         ->excludes("--proxies");
     app.add_option("--count", count_, "How many architectures");
-    app.add_option("--sample-seed", sample_seed_, "Which architectures are drawn (default: 0)");
+    app.add_option("--sample-seed,--seed", sample_seed_, "Which architectures are drawn (default: 0)");
     app.add_option("--by", by_, "How --count counts: sample or index (default: sample)")
         ->check(CLI::IsMember({"sample", "index"}));
     app.add_option("--first", first_, "With --by index: where to begin (default: 0)");
@@ -108,7 +108,7 @@ class Submit final : public Command {
                 "'|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|'\n"
                 "  zcbench submit --space nasbench201 --task photos --architectures best.txt\n"
                 "  zcbench submit --space transnas_micro --task normal --input noise --count 100\n"
-                "  zcbench submit --suite vit6 --count 1000 --seeds 0..4");
+                "  zcbench submit --suite vit6 --count 1000 --seed 7 --seeds 0..4");
   }
 
   absl::StatusOr<int> Run() override {

@@ -5,9 +5,8 @@
 // Paper:   Tanaka et al., "Pruning neural networks without any data by iteratively conserving synaptic flow", NeurIPS
 //          2020, arXiv:2006.05467; logsynflow: Cavagnero et al., "FreeREA", WACV 2023, arXiv:2207.05135.
 // Reads:   the weights and their gradients in the linearised pass; no image, no label.
-// Score:   larger ranks better. Raw values reach 1e60, so float32 is out of the question. Where a vision transformer
-// has
-//          a derivative of -1 or less, logsynflow is not finite. Cost: one image.
+// Score:   larger ranks better. Raw values reach 1e60, so float32 is out of the question. logsynflow of a vision
+//          transformer is not finite where a derivative is -1 or less. Cost: one image.
 // Differs: nowhere (NASLib, branch zerocost; the logarithm is its predictor's, which takes none of synflow_bn). Layer
 //          normalisation, softmax and GELU of a vision transformer are kept, its tokens, positions and tables are made
 //          absolute too. logsynflow is the formula of FreeREA and HyTAS; Auto-Prox leaves the 1 out.

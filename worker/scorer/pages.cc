@@ -119,7 +119,12 @@ absl::StatusOr<std::string> ProxiesPage() {
       "at the head of its file in\n"
       "`worker/proxies`; the passes are those of `worker/passes/pass.h`. Direction: + larger ranks better. Options are "
       "shown with their defaults and written\n"
-      "`name(option=value)`. A proxy that is undefined for a model records the outcome UNDEFINED with the reason.\n");
+      "`name(option=value)`. A proxy that is undefined for a model records the outcome UNDEFINED with the reason.\n\n"
+      "`jacov`, `epe_nas`, `gradsign` and `ntk_cond` are rounding noise, in the authors' code too, where batch "
+      "normalisation stands directly before the\n"
+      "pooling: then no output of one image depends on the weights before it. That is so for the classifiers of "
+      "TransNAS-Bench-101 and for cells of DARTS\n"
+      "whose last one has no pooling. Do not rank such architectures by them.\n");
   constexpr char kColumns[] =
       "| proxy | what it is | dir | reads | passes | options | undefined | paper |\n| --- | --- | --- | --- | --- | "
       "--- | --- | --- |\n";
