@@ -13,9 +13,8 @@ namespace zcbench {
 
 // The batch of a cell and a seed, the same bytes on every machine; a smaller one is the beginning of a larger one. Two
 // streams of the generator, "noise/pixels/TASK" and "noise/targets/TASK", element i of each for element i of the file:
-//   pixels    z ~ N(0, 1) in steps of 8/255 cut at +-4: the byte is floor(31.875 z + 128) in [0, 255]. With mean 0.5
-//   and
-//             standard deviation 0.125, which the batch carries, the model sees (byte - 127.5) / 31.875.
+//   pixels    z ~ N(0, 1) in steps of 8/255 cut at +-4: the byte is floor(31.875 z + 128) in [0, 255]. The batch
+//             carries mean 0.5 and standard deviation 0.125, so the model sees (byte - 127.5) / 31.875.
 //   targets   class, class map: uniform over the classes
 //             numbers: N(0, 1), as standardised targets
 //             probabilities: uniform in (0, 1), divided by the image's sum
