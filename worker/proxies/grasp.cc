@@ -4,10 +4,9 @@
 //          arXiv:2002.07376; sign and settings (temperature 1, one iteration) of Abdelfattah et al., "Zero-Cost Proxies
 //          for Lightweight NAS", ICLR 2021, arXiv:2101.08134.
 // Reads:   gradient and Hessian times weights of the hessian pass.
-// Score:   no unit, larger ranks better on convolution networks (the published sign; on transformers it has been seen
-// to
-//          turn). Cost: a second derivative on the loss's graph, about 1.5 times a forward and backward; the graph of
-//          the first one stays in memory, two to three times a training step.
+// Score:   no unit, larger ranks better on convolution networks (the published sign; on transformers it may turn).
+// Cost:    a second derivative on the loss's graph, about 1.5 times a forward and backward; the graph of the first one
+//          stays in memory, two to three times a training step.
 // Differs: H is symmetric, so the weights may stand on its right side: then one derivative of <w, g> on the same graph
 //          gives all of it, where the authors run the model a second time.
 #include "worker/passes/reductions.h"

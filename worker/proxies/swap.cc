@@ -5,10 +5,10 @@
 //   swap_gaussian = mean of swap over `repeats` drawings of N(0, 1) weights, on the first `samples` images
 // Paper:   Peng et al., "SWAP-NAS: Sample-Wise Activation Patterns for Ultra-fast NAS", ICLR 2024, arXiv:2403.04161.
 // Reads:   the packed signs of the activations in the train loss pass, or in the Gaussian one; no label.
-// Score:   swap: an integer from 1 to 2^N, larger ranks better. With N = 16 images it saturates at 65,536 on networks
-// of
-//          ordinary size. reg_swap: >= 0; it underflows to 0 a few hundred sqrt(sigma) from mu, reg_swap_log never
-//          does. Cost: none beyond the forward; a forward of the samples for each repeat of swap_gaussian.
+// Score:   swap: an integer from 1 to 2^N, larger ranks better. With N = 16 images it saturates at 65,536 on
+//          networks of ordinary size. reg_swap: >= 0; it underflows to 0 a few hundred sqrt(sigma) from mu,
+//          reg_swap_log never does. Cost: none beyond the forward; a forward of the samples for each repeat of
+//          swap_gaussian.
 // Differs: swap takes default weights and one pass; swap_gaussian is what the authors run (32 repeats of 16 images).
 // The
 //          rank correlation between the two is .988 on NAS-Bench-201. Their code looks at 4-D outputs of nn.ReLU only,

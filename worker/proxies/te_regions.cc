@@ -2,9 +2,8 @@
 //   pattern of an image = (1[x > 0]) over the units of all ReLU and GELU;   score = number of distinct patterns
 // Paper:   Chen et al., "Neural Architecture Search on ImageNet in Four GPU Hours", ICLR 2021, arXiv:2102.11535.
 // Reads:   the packed signs of the activations in the train loss pass; no label.
-// Score:   an integer from 1 to N, larger ranks better. At the size of real images it is always N. Cost: none beyond
-// the
-//          forward.
+// Score:   an integer from 1 to N, larger ranks better. At the size of real images it is always N.
+// Cost:    none beyond the forward.
 // Differs: nowhere from AZ-NAS's port of the authors' code, which counts in half precision; that looks at 4-D inputs of
 //          nn.ReLU only, tokens and GELU are ours.
 //
