@@ -136,7 +136,9 @@ TEST_P(ProxyPropertyTest, EveryProxyIsDefinedOrSaysWhyNot) {
   const std::vector<ScoredProxy> scores = Score(names);
   for (size_t i = 0; i < names.size(); ++i) {
     SCOPED_TRACE(names[i]);
-    if (!MayBeNotFinite(**model, names[i])) EXPECT_NE(scores[i].outcome, ScoreOutcome::kNotFinite) << scores[i].reason;
+    if (!MayBeNotFinite(**model, names[i])) {
+      EXPECT_NE(scores[i].outcome, ScoreOutcome::kNotFinite) << scores[i].reason;
+    }
     EXPECT_EQ(scores[i].outcome == ScoreOutcome::kOk, scores[i].reason.empty()) << scores[i].reason;
     EXPECT_GE(scores[i].seconds, 0);
   }
