@@ -46,6 +46,7 @@ std::unique_ptr<Command> MakeWatch();
 std::unique_ptr<Command> MakeScores();
 std::unique_ptr<Command> MakeCorrelate();
 std::unique_ptr<Command> MakeLibra();
+std::unique_ptr<Command> MakeSearch();
 std::unique_ptr<Command> MakeLayers();
 std::unique_ptr<Command> MakeFailures();
 std::unique_ptr<Command> MakeConflicts();

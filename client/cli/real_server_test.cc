@@ -273,6 +273,39 @@ TEST_F(ServerTest, LibraIsFittedShownAndRanksBesideItsProxies) {
   EXPECT_THAT(Json({"correlate", "--by-task"}), SizeIs(3));
 }
 
+TEST_F(ServerTest, SearchShowsWhatItFoundBesideRandomSearch) {
+  TestWorker worker(address_);
+  ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "40"}).code, 0);
+  int scored = 0;
+  ASSERT_TRUE(Eventually([&] { return (scored += worker.Work()) >= 40; }));
+  std::string truth = "architecture,accuracy\n";
+  std::string best;
+  double highest = -1;
+  for (const nlohmann::json& row : Json({"scores"})) {
+    const double snip = row["snip"].get<double>();
+    if (snip > highest) best = row["architecture"].get<std::string>();
+    highest = std::max(highest, snip);
+    truth += row["architecture"].get<std::string>() + "," + row["snip"].dump() + "\n";
+  }
+  folder_.Write("truth.csv", truth);
+  ASSERT_EQ(Run({"import", "accuracies", "truth.csv", "--space", "nasbench201", "--task", "photos"}).code, 0);
+
+  const Output found = Run({"search", "--by", "snip", "--algorithm", "local", "--evaluations", "40", "--svg", "c.svg"});
+  ASSERT_EQ(found.code, 0) << found.err;
+  EXPECT_THAT(found.err, AllOf(HasSubstr("best by snip: " + best + ", place 1 of 40"), HasSubstr("place 1, regret 0"),
+                               HasSubstr("as its authors write it: |")));
+  EXPECT_THAT(*ReadFile(folder_.path() / "c.svg"), StartsWith("<svg"));
+  const nlohmann::json curve = Json({"search", "--by", "snip", "--algorithm", "random", "--evaluations", "40"});
+  ASSERT_THAT(curve, SizeIs(6));  // 1, 2, 5, 10, 20, 40
+  EXPECT_EQ(curve.back()["regret"], 0);
+  EXPECT_GT(curve.front()["regret"], 0);
+  EXPECT_EQ(curve.back()["mean"], curve.back()["random_mean"]);
+  EXPECT_EQ(Run({"search", "--by", "snip,params"}).code, 0);
+  const Output unknown = Run({"search", "--by", "snap"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean `snip`?"));
+}
+
 TEST_F(ServerTest, LayersEndWithTheWindowOfASpike) {
   TestWorker worker(address_, {"layer_log_inverse_sigma", "layer_log_sigma"});
   Child layers = Start({"layers", "nasbench201", "photos", "--count", "7", "--svg", "layers.svg"});

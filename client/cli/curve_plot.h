@@ -1,0 +1,24 @@
+// Curves of searches as a picture.
+#ifndef ZCBENCH_CLIENT_CLI_CURVE_PLOT_H_
+#define ZCBENCH_CLIENT_CLI_CURVE_PLOT_H_
+
+#include <string>
+#include <vector>
+
+#include "nas/search/search.h"
+
+namespace zcbench {
+
+struct NamedCurve {
+  std::string name;
+  std::vector<CurvePoint> points;
+};
+
+// An SVG file that needs no other and is readable on light and dark ground: at most two curves over the evaluations
+// (logarithmic), each with a band of one standard deviation; the second is dashed. Points without a mean are left out.
+// The texts are plain.
+std::string DrawCurves(const std::vector<NamedCurve>& curves, const std::string& title, const std::string& y_axis);
+
+}  // namespace zcbench
+
+#endif  // ZCBENCH_CLIENT_CLI_CURVE_PLOT_H_
