@@ -662,6 +662,54 @@ TEST_P(StoreSuite, AnAccuracyNeverChanges) {
               IsOk());
 }
 
+TEST_P(StoreSuite, APublishedScoreStandsBesideTheComputedOneAndNeverChanges) {
+  ASSERT_THAT(AddScores({Column("snip")}, {Score(0, "a", 2.0)}), IsOk());
+  const std::vector<SeriesKey> columns = {
+      {.space = "nasbench201", .task = "photos", .proxy = "snip", .source = "NASLib"},
+      {.space = "nasbench201", .task = "photos", .proxy = "zen", .source = "NASLib"}};
+  const SourceFile file{.source = "NASLib", .licence = "MIT", .digest = std::string(64, 'a')};
+  const auto import = [&](const std::vector<NewScore>& scores) -> absl::StatusOr<ImportCounts> {
+    ImportCounts counts;
+    ZCB_RETURN_IF_ERROR(store().Write([&](StoreWriter& writer) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(counts, writer.ImportScores(columns, scores, file, kNoon));
+      return absl::OkStatus();
+    }));
+    return counts;
+  };
+  const NewScore not_finite{.series = 1, .architecture = "a", .outcome = Outcome::kNotFinite};
+  const auto first = import({Score(0, "a", 5.0), not_finite});
+  ASSERT_THAT(first, IsOk());
+  EXPECT_EQ(first->added, 2u);
+  const auto second = import({Score(0, "a", 5.0), not_finite, Score(0, "b", 6.0)});
+  ASSERT_THAT(second, IsOk());
+  EXPECT_EQ(second->added, 1u);
+  EXPECT_EQ(second->unchanged, 2u);
+  // Published numbers are compared exactly.
+  EXPECT_THAT(import({Score(1, "c", 1.0), Score(0, "a", 5.0 * (1 + 1e-15))}),
+              StatusIs(absl::StatusCode::kAlreadyExists, AllOf(HasSubstr("nasbench201/a"), HasSubstr("snip"))));
+  EXPECT_THAT(store().Read([&](StoreReader& reader) -> absl::Status {
+    const auto with_source = [&](const std::string& source) {
+      return reader.ListSeries({.proxies = {"snip"}, .source = source}, SeriesId{0}, 10);
+    };
+    ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> computed, with_source(kComputed));
+    EXPECT_THAT(computed, SizeIs(1));
+    EXPECT_EQ(computed[0].key, Column("snip").key);
+    ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> published, with_source("NASLib"));
+    EXPECT_THAT(published, SizeIs(1));
+    EXPECT_EQ(published[0].key, columns[0]);
+    EXPECT_THAT(with_source(""), IsOkAndHolds(SizeIs(2)));
+    EXPECT_THAT(with_source("nobody"), IsOkAndHolds(IsEmpty()));
+    EXPECT_THAT(reader.ReadColumn(published[0].id, ArchitectureId{0}, 9),
+                IsOkAndHolds(ElementsAre(Field(&ScoreRow::value, 5.0), Field(&ScoreRow::value, 6.0))));
+    ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> zen, reader.ListSeries({.proxies = {"zen"}}, SeriesId{0}, 10));
+    EXPECT_EQ(zen[0].finite, 0u);  // nothing of the refused import
+    EXPECT_EQ(zen[0].not_finite, 1u);
+    EXPECT_THAT(reader.CountConflicts({}), IsOkAndHolds(0u));
+    return absl::OkStatus();
+  }),
+              IsOk());
+}
+
 TEST_P(StoreSuite, ACombinationIsReplacedOnlyWhenAskedTo) {
   StoredCombination combination{.name = "best",
                                 .space = "nasbench201",

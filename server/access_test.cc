@@ -15,6 +15,7 @@
 #include "proto/channel.h"
 #include "server/server.h"
 #include "zcbench/v1/job.grpc.pb.h"
+#include "zcbench/v1/publication.grpc.pb.h"
 #include "zcbench/v1/query.grpc.pb.h"
 #include "zcbench/v1/worker.grpc.pb.h"
 
@@ -50,6 +51,12 @@ class AccessTest : public testing::Test {
     request.set_worker("nobody");
     v1::DrainWorkerResponse response;
     return Call(*v1::JobService::NewStub(channel), &v1::JobService::Stub::DrainWorker, request, response);
+  }
+
+  static absl::Status ImportScores(const std::shared_ptr<grpc::Channel>& channel) {
+    v1::ImportScoresResponse response;
+    return Call(*v1::PublicationService::NewStub(channel), &v1::PublicationService::Stub::ImportScores,
+                v1::ImportScoresRequest(), response);
   }
 
   static std::shared_ptr<grpc::Channel> Channel(ServerFile file, const std::string& role) {
@@ -91,6 +98,9 @@ TEST_F(AccessTest, EachRoleMayWhatTheTableSaysAndNoMore) {
   EXPECT_THAT(Work(reader), denied("OpenSession", "admin or worker", "a reader's"));
   EXPECT_THAT(Administer(reader), denied("DrainWorker", "admin,", "a reader's"));
 
+  EXPECT_THAT(ImportScores(admin), StatusIs(absl::StatusCode::kNotFound, HasSubstr("unknown space")));
+  EXPECT_THAT(ImportScores(reader), denied("ImportScores", "admin,", "a reader's"));
+
   const auto worker = Channel(server->access(), "worker");
   EXPECT_THAT(Read(worker), denied("Describe", "admin or reader", "a worker's"));
   EXPECT_THAT(Work(worker), reached_work);
@@ -99,7 +109,8 @@ TEST_F(AccessTest, EachRoleMayWhatTheTableSaysAndNoMore) {
 
 TEST_F(AccessTest, EveryMethodOfEveryServiceIsInTheTable) {
   for (const google::protobuf::Descriptor* message :
-       {v1::DescribeRequest::descriptor(), v1::CreateJobRequest::descriptor(), v1::OpenSessionRequest::descriptor()}) {
+       {v1::DescribeRequest::descriptor(), v1::CreateJobRequest::descriptor(), v1::OpenSessionRequest::descriptor(),
+        v1::ImportScoresRequest::descriptor()}) {
     const google::protobuf::FileDescriptor* const file = message->file();
     ASSERT_GT(file->service_count(), 0) << file->name();
     for (int s = 0; s < file->service_count(); ++s) {

@@ -123,6 +123,26 @@ absl::StatusOr<AccuracyInfo> FindAccuracy(Store& store, const std::string& space
   return UnknownName("accuracy", wanted, names);
 }
 
+// NOT_FOUND: no score is of this source.
+absl::Status CheckSource(Store& store, const std::string& source) {
+  ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, ListAll(store, {}));
+  std::set<std::string> names = {kComputed};
+  for (const SeriesInfo& info : series) {
+    if (info.key.source == source) return absl::OkStatus();
+    if (!info.key.source.empty()) names.insert(info.key.source);
+  }
+  return UnknownName("source", source, {names.begin(), names.end()});
+}
+
+// Suggests among what workers have announced and what published tables hold.
+absl::Status UnknownProxy(Store& store, const std::vector<KnownProxy>& known, const std::string& name) {
+  ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, ListAll(store, {}));
+  std::set<std::string> names;
+  for (const KnownProxy& proxy : known) names.insert(proxy.name);
+  for (const SeriesInfo& info : series) names.insert(info.key.proxy.substr(0, info.key.proxy.find('(')));
+  return UnknownName("proxy", name, {names.begin(), names.end()});
+}
+
 }  // namespace
 
 absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, const v1::ScoreFilter& filter) {
@@ -131,6 +151,7 @@ absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, con
   checked.numerics = filter.numerics();
   ZCB_RETURN_IF_ERROR(CheckText("filter.source", filter.source(), 200, true));
   checked.source = filter.source();
+  if (!checked.source.empty() && checked.source != kComputed) ZCB_RETURN_IF_ERROR(CheckSource(store, checked.source));
   if (filter.proxies_size() > 256) return BadField("filter.proxies", "has more than 256 entries");
   if (filter.seeds_size() > 1024) return BadField("filter.seeds", "has more than 1024 entries");
   for (const uint64_t seed : filter.seeds()) {
@@ -163,7 +184,8 @@ absl::StatusOr<SeriesFilter> CheckFilter(Store& store, Scheduler& scheduler, con
         ZCB_ASSIGN_OR_RETURN(const ProxyText imported, ParseProxyText(text));
         SeriesFilter held{.space = checked.space, .task = checked.task, .proxies = {PrintProxyText(imported)}};
         ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, ListAll(store, held));
-        if (!series.empty()) proxy = held.proxies[0];
+        if (series.empty()) return UnknownProxy(store, known, imported.name);
+        proxy = held.proxies[0];
       }
       if (!proxy.ok()) return proxy.status();
       checked.proxies.push_back(*std::move(proxy));

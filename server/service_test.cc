@@ -18,6 +18,7 @@
 #include "nas/data/probe_batch.h"
 #include "server/server.h"
 #include "zcbench/v1/job.grpc.pb.h"
+#include "zcbench/v1/publication.grpc.pb.h"
 #include "zcbench/v1/query.grpc.pb.h"
 #include "zcbench/v1/worker.grpc.pb.h"
 
@@ -856,6 +857,61 @@ TEST_F(ServiceTest, HealthAndReflectionAnswer) {
   EXPECT_THAT(call("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", std::string("\x3a\x00", 2)),
               AllOf(HasSubstr("zcbench.v1.WorkerService"), HasSubstr("zcbench.v1.QueryService"),
                     HasSubstr("grpc.health.v1.Health")));
+}
+
+TEST_F(ServiceTest, EveryFieldOfPublishedScoresIsChecked) {
+  const auto publication = v1::PublicationService::NewStub(channel_);
+  v1::ImportScoresRequest good;
+  good.set_space("nb201");
+  good.set_task("cifar10");
+  good.set_source("somebody");
+  good.set_licence("MIT");
+  good.set_digest(std::string(64, 'a'));
+  for (const char* proxy : {"snip", "meco"}) good.add_proxies(proxy);
+  for (const char* architecture : {"4_10_242", "(1, 0, 0, 0, 0, 0)"}) good.add_architectures(architecture);
+  for (const double score : {1.5, 0.0, 2.5, 3.5}) good.add_scores(score);
+  for (const v1::ScoreOutcome outcome :
+       {v1::SCORE_OUTCOME_OK, v1::SCORE_OUTCOME_NOT_FINITE, v1::SCORE_OUTCOME_OK, v1::SCORE_OUTCOME_UNSPECIFIED}) {
+    good.add_outcomes(outcome);
+  }
+  struct Case {
+    const char* text;
+    std::function<void(v1::ImportScoresRequest&)> change;
+    grpc::StatusCode code = grpc::INVALID_ARGUMENT;
+  };
+  using Request = v1::ImportScoresRequest;
+  const Case cases[] = {
+      {"nasbench202", [](Request& r) { r.set_space("nasbench202"); }, grpc::NOT_FOUND},
+      {"cifar11", [](Request& r) { r.set_task("cifar11"); }, grpc::NOT_FOUND},
+      {"source", [](Request& r) { r.clear_source(); }},
+      {"source: has a slash", [](Request& r) { r.set_source("a/b"); }},
+      {"`computed` stands for", [](Request& r) { r.set_source("computed"); }},
+      {"licence", [](Request& r) { r.set_licence(std::string(201, 'x')); }},
+      {"digest", [](Request& r) { r.set_digest("abc"); }},
+      {"proxies: has 0 entries", [](Request& r) { r.clear_proxies(); }},
+      {"snip twice", [](Request& r) { r.set_proxies(1, "snip"); }},
+      {"snip(", [](Request& r) { r.set_proxies(1, "snip("); }},
+      {"architectures: is empty", [](Request& r) { r.clear_architectures(); }},
+      {"architectures[1]", [](Request& r) { r.set_architectures(1, "9_99_999"); }},
+      {"must have 4 entries", [](Request& r) { r.add_scores(1); }},
+      {"must have 4 entries", [](Request& r) { r.add_seconds(1); }},
+      {"outcomes[2]", [](Request& r) { r.set_outcomes(2, static_cast<v1::ScoreOutcome>(77)); }},
+      {"scores[2]: is not finite", [](Request& r) { r.set_scores(2, std::numeric_limits<double>::infinity()); }},
+      {"seconds[3]: is no",
+       [](Request& r) {
+         for (const double seconds : {1, 1, 1, -1}) r.add_seconds(seconds);
+         r.set_outcomes(3, v1::SCORE_OUTCOME_OK);
+       }},
+  };
+  for (const Case& c : cases) {
+    v1::ImportScoresRequest request = good;
+    c.change(request);
+    EXPECT_THAT(Status(publication, &v1::PublicationService::Stub::ImportScores, request), Fails(c.code, c.text));
+  }
+  const auto response = Must(publication, &v1::PublicationService::Stub::ImportScores, good);  // nothing was stored
+  EXPECT_EQ(response.added(), 3u);
+  EXPECT_EQ(response.unchanged(), 0u);
+  EXPECT_EQ(Must(publication, &v1::PublicationService::Stub::ImportScores, good).unchanged(), 3u);
 }
 
 TEST(ServerTest, WithoutTlsOnlyLoopback) {

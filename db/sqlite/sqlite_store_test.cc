@@ -162,6 +162,51 @@ TEST_F(SqliteStoreTest, ProbeBatchesOfVersion1AreOfDataSets) {
               IsOk());
 }
 
+TEST_F(SqliteStoreTest, ScoresOfEveryOlderSchemaAreKeptAsComputedOnes) {
+  for (size_t version = 1; version < SqliteMigrations().size(); ++version) {
+    SCOPED_TRACE(version);
+    std::filesystem::remove(file());
+    ASSERT_THAT(OpenSqliteStore(file(), SqliteMigrations().first(version)), IsOk());
+    Sql("INSERT INTO architecture VALUES (1, 'nasbench201', '3_33_133');"
+        "INSERT INTO execution VALUES (1, 'w', 'h', 'cpu', 'cpu-avx2', '0.1.0', 'abc');"
+        "INSERT INTO series (id, space, task, proxy, version, seed, probe_batch, numerics, finite)"
+        "  VALUES (1, 'nasbench201', 'photos', 'snip', '1.1.1', 3, 'd1', 'cpu-avx2', 1);"
+        "INSERT INTO score (series, architecture, outcome, value, seconds, execution)"
+        "  VALUES (1, 1, 1, 0.30000000000000004, 0.5, 1)");
+    const auto store = OpenSqliteStore(file());
+    ASSERT_THAT(store, IsOk());
+    const SeriesKey key{.space = "nasbench201",
+                        .task = "photos",
+                        .proxy = "snip",
+                        .version = "1.1.1",
+                        .seed = 3,
+                        .probe_batch = "d1",
+                        .numerics = "cpu-avx2"};
+    EXPECT_THAT((*store)->Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(const auto series, reader.ListSeries({.source = kComputed}, SeriesId{0}, 9));
+      EXPECT_THAT(series, testing::ElementsAre(testing::Field(&SeriesInfo::key, key)));
+      EXPECT_THAT(reader.ReadColumn(SeriesId{1}, ArchitectureId{0}, 9),
+                  IsOkAndHolds(testing::ElementsAre(testing::Field(&ScoreRow::value, 0.30000000000000004))));
+      return absl::OkStatus();
+    }),
+                IsOk());
+    // It is the same column: the same score is there, and a published one is beside it.
+    EXPECT_THAT((*store)->Write([&](StoreWriter& writer) -> absl::Status {
+      const NewScore score{.series = 0, .architecture = "3_33_133", .value = 0.30000000000000004};
+      const std::vector<ScoreColumn> columns = {{.key = key}};
+      EXPECT_THAT(writer.AddScores(columns, {&score, 1}, {.worker = "w"}, absl::UnixEpoch()),
+                  IsOkAndHolds(testing::ElementsAre(Disposition::kAlreadyRecorded)));
+      const std::vector<SeriesKey> published = {
+          {.space = "nasbench201", .task = "photos", .proxy = "snip", .source = "x"}};
+      ZCB_ASSIGN_OR_RETURN(const ImportCounts counts,
+                           writer.ImportScores(published, {&score, 1}, {.source = "x"}, absl::UnixEpoch()));
+      EXPECT_EQ(counts.added, 1u);
+      return absl::OkStatus();
+    }),
+                IsOk());
+  }
+}
+
 TEST_F(SqliteStoreTest, WhatWasAnsweredSurvivesAKill) {
   const pid_t child = fork();
   if (child == 0) {
