@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
@@ -110,9 +111,10 @@ class ServerOption::PrivateServer {
         const absl::StatusOr<std::string> said = ReadFile(log);
         constexpr std::string_view kName = "zcbench-server: ";
         const size_t begin = said.ok() ? said->rfind(kName) : std::string::npos;
-        return absl::InvalidArgumentError(begin == std::string::npos
-                                              ? absl::StrCat("--file ", file, " could not be opened")
-                                              : absl::StrCat("--file: ", said->substr(begin + kName.size())));
+        return absl::InvalidArgumentError(
+            begin == std::string::npos
+                ? absl::StrCat("--file ", file, " could not be opened")
+                : absl::StrCat("--file: ", absl::StripTrailingAsciiWhitespace(said->substr(begin + kName.size()))));
       }
       absl::SleepFor(absl::Milliseconds(5));
     }

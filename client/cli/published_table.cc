@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "client/cli/accuracy_file.h"
@@ -119,9 +120,10 @@ class Reader {
       tolerance = std::max(0.5, 0.5000001e6 * std::pow(10, -decimals));
     }
     if (std::abs(millions * 1e6 - static_cast<double>(own)) > tolerance) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          space.name, "/", architecture, " on ", task, " has ", millions * 1e6, " parameters in the table but ", own,
-          " here: another network, or another way of counting; --no-params-check imports it anyway"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(space.name, "/", architecture, " on ", task, " has ", absl::StrFormat("%.12g", millions * 1e6),
+                       " parameters in the table but ", own,
+                       " here: another network, or another way of counting; --no-params-check imports it anyway"));
     }
     ++notes.parameters_equal;
     return absl::OkStatus();
@@ -172,6 +174,7 @@ class CsvLayout {
       return absl::InvalidArgumentError(absl::StrCat(
           "the header has no column `architecture`, `arch_str` or `code` (it has: ", absl::StrJoin(header, " "), ")"));
     }
+    layout.width_ = header.size();
     layout.architecture_ = *architecture;
     layout.in_millions_ = !names.contains("architecture");  // which is our own layout
     if (names.contains("seed")) {
@@ -205,23 +208,24 @@ class CsvLayout {
   }
 
   absl::Status Read(const std::vector<std::string>& fields, Reader& reader) const {
-    if (fields.size() <= architecture_) {
-      return absl::InvalidArgumentError(absl::StrCat("only ", fields.size(), " fields"));
+    if (fields.size() != width_) {
+      return absl::InvalidArgumentError(absl::StrCat(fields.size(), " fields where the header has ", width_,
+                                                     ": is the file truncated, or a comma not in quotes?"));
     }
     ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const space,
-                         reader.Space(space_column_.has_value() ? Field(fields, *space_column_) : space_));
+                         reader.Space(space_column_.has_value() ? fields[*space_column_] : space_));
     ZCB_ASSIGN_OR_RETURN(const std::string architecture, space->space->Parse(fields[architecture_]));
     std::map<std::string, PublishedRow> rows;  // by task
     for (const CsvColumn& column : columns_) {
       std::string task = column.task;
-      if (task.empty() && task_column_.has_value()) task = Field(fields, *task_column_);
+      if (task.empty() && task_column_.has_value()) task = fields[*task_column_];
       if (task.empty()) task = task_.empty() ? reader.options().task : task_;
       if (task.empty()) {
         return absl::InvalidArgumentError(
             absl::StrCat("the table does not say which task column `", column.name, "` is of; give --task"));
       }
       if (!reader.Wants(task)) continue;
-      const std::string& field = Field(fields, column.index);
+      const std::string& field = fields[column.index];
       if (field.empty() || field == "undefined") continue;
       double value = 0;
       if (field == "not_finite") {
@@ -256,11 +260,6 @@ class CsvLayout {
   }
 
  private:
-  static const std::string& Field(const std::vector<std::string>& fields, size_t index) {
-    static const std::string kNone;
-    return index < fields.size() ? fields[index] : kNone;
-  }
-
   // `c10_test`, `class_scene_val_best`; also tells the space.
   static bool AccuracyOfTask(const std::string& name, CsvLayout& layout, CsvColumn& column) {
     if (name == "c10valid_test") {
@@ -302,6 +301,7 @@ class CsvLayout {
     return false;
   }
 
+  size_t width_ = 0;
   size_t architecture_ = 0;
   bool in_millions_ = true;
   std::optional<size_t> space_column_;

@@ -456,5 +456,198 @@ TEST_F(ServerTest, ACancelledJobEndsTheWatch) {
   EXPECT_EQ(watch.Wait().code, 75);
 }
 
+// NAS-Bench-Suite-Zero's layout, with numbers that do not survive a rounding; made for this test.
+constexpr char kSuiteZero[] = R"json({
+"cifar10": {
+"(4, 0, 3, 1, 4, 3)": {"id": 7, "params": {"score": 0.129306, "time": 0.25}, "snip": {"score": 0.30000000000000004, "time": 1e-7},
+  "zico": {"score": -1e8, "time": 2.5}, "val_accuracy": 88.33333333333333},
+"(1, 0, 0, 0, 0, 0)": {"id": 8, "params": {"score": 0.073306, "time": 0.125}, "snip": {"score": -1.2345678901234567e17, "time": 3},
+  "zico": {"score": 5e-324, "time": 0}, "val_accuracy": 10.1}},
+"ImageNet16-120": {
+"(1, 0, 0, 0, 0, 0)": {"id": 8, "snip": {"score": 0.1, "time": 0.1}, "val_accuracy": 0.8333333333333334}}})json";
+
+TEST_F(ServerTest, PublishedScoresComeInOnceAndGoOutExactly) {
+  folder_.Write("suite.json", kSuiteZero);
+  const std::vector<std::string> import = {"import",   "scores",    "suite.json", "--space",   "nasbench201",
+                                           "--source", "SuiteZero", "--licence",  "Apache-2.0"};
+  const Output first = Run(import);
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_THAT(first.out, AllOf(HasSubstr("added 6, unchanged 0 (3 proxies of SuiteZero, nasbench201 on cifar10)"),
+                               HasSubstr("added 1, unchanged 0 (1 prox")));
+  EXPECT_THAT(first.err, HasSubstr("numbers of parameters compared with ours: 2, all equal"));
+  EXPECT_THAT(Run(import).out, AllOf(HasSubstr("added 0, unchanged 6"), HasSubstr("added 0, unchanged 1")));
+  ASSERT_EQ(Run({"import", "accuracies", "suite.json", "--space", "nasbench201"}).code, 0);
+
+  const std::vector<std::string> scores = {"scores", "--space", "nasbench201", "--task", "cifar10"};
+  const nlohmann::json rows = Json(scores);
+  ASSERT_THAT(rows, SizeIs(2));
+  for (const nlohmann::json& row : rows) {
+    const bool pools = row["architecture"] == "4_10_242";
+    EXPECT_EQ(row["params"], pools ? 129306 : 73306) << row;
+    EXPECT_EQ(row["snip"], pools ? 0.30000000000000004 : -1.2345678901234567e17) << row;
+    EXPECT_EQ(row["zico"], pools ? nlohmann::json() : nlohmann::json(5e-324)) << row;
+    EXPECT_EQ(row.contains("outcomes") ? row["outcomes"]["zico"] : "", pools ? "not_finite" : "") << row;
+  }
+
+  // The layout gives every number back, and what was read from it is written alike.
+  const auto export_as = [&](const std::string& format, const std::string& file, std::vector<std::string> more) {
+    more.insert(more.begin(), {"export", "--format", format, "-o", file, "--space", "nasbench201"});
+    const Output output = Run(more);
+    EXPECT_EQ(output.code, 0) << output.err;
+    return *ReadFile(folder_.path() / file);
+  };
+  const std::string text = export_as("nbsz", "out.json", {});
+  nlohmann::json published = nlohmann::json::parse(kSuiteZero);
+  for (auto& task : published) {
+    for (auto& record : task) record.erase("id");
+  }
+  EXPECT_EQ(nlohmann::json::parse(text), published);
+  ASSERT_EQ(Run({"import", "scores", "out.json", "--space", "nasbench201", "--source", "again"}).code, 0);
+  EXPECT_EQ(export_as("nbsz", "again.json", {"--source", "again"}), text);
+  EXPECT_THAT(Run({"export", "--format", "nbsz", "-o", "out.json", "--space", "nasbench201", "--source", "again"}).err,
+              HasSubstr("out.json is there already"));
+
+  std::vector<std::string> mine = scores;
+  mine.insert(mine.end(), {"--source", "SuiteZero"});
+  EXPECT_EQ(nlohmann::json::parse(export_as("json", "table.json", {"--task", "cifar10", "--source", "SuiteZero"})),
+            Json(mine));
+  const std::string csv = export_as("csv", "table.csv", {"--task", "cifar10", "--source", "SuiteZero"});
+  EXPECT_THAT(
+      csv, AllOf(StartsWith("architecture,params,snip,zico\r\n"), HasSubstr(",129306,0.30000000000000004,not_finite")));
+  // Our own table comes in again as well.
+  EXPECT_THAT(
+      Run({"import", "scores", "table.csv", "--space", "nasbench201", "--task", "cifar10", "--source", "SuiteZero"})
+          .out,
+      StartsWith("added 0, unchanged 6"));
+
+  // The whole store as a file answers as the server does, also when there is no server.
+  const Output unknown = Run({"export", "--format", "sqlit", "-o", "bench.db"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean `sqlite`?"));
+  ASSERT_EQ(Run({"export", "--format", "sqlite", "-o", "bench.db"}).code, 0);
+  const std::vector<std::string> correlate = {"correlate", "--space",   "nasbench201", "--task",  "cifar10",
+                                              "--source",  "SuiteZero", "--against",   "accuracy"};
+  const std::string served_scores = Run(mine).out;
+  const std::string served_correlations = Run(correlate).out;
+  EXPECT_THAT(served_correlations, HasSubstr("zico"));
+  server_.Signal(SIGTERM);
+  EXPECT_EQ(server_.Wait().code, 0);
+  const auto from_file = [&](std::vector<std::string> command, const std::string& file) {
+    command.insert(command.end(), {"--file", file});
+    return Run(command);
+  };
+  EXPECT_EQ(from_file(mine, "bench.db").out, served_scores);
+  EXPECT_EQ(from_file(correlate, "bench.db").out, served_correlations);
+  folder_.Write("text.db", "architecture,snip\n");
+  folder_.Write("cut.db", ReadFile(folder_.path() / "bench.db")->substr(0, 50'000));
+  struct Case {
+    const char* file;
+    const char* error;
+  };
+  for (const Case& c : {Case{"text.db", "text.db is no zcbench store"}, Case{"cut.db", "cut.db is truncated"},
+                        Case{"none.db", "none.db is no file"}}) {
+    const Output refused = from_file(mine, c.file);
+    EXPECT_EQ(refused.code, 2) << c.file;
+    EXPECT_THAT(refused.err, HasSubstr(c.error));
+    EXPECT_EQ(refused.out, "");
+  }
+}
+
+TEST_F(ServerTest, AWrongPublishedTableStoresNothing) {
+  const std::string good = "arch_str,params,snip\n\"(4, 0, 3, 1, 4, 3)\",0.129306,1.5\n";
+  const std::string suite = kSuiteZero;
+  struct Case {
+    std::string text;
+    const char* error;
+  };
+  const Case cases[] = {
+      {good + "\"(1, 0, 0, 0, 0, 0)\",0.073307,2\n",
+       "table:3: nasbench201/0_11_111 on cifar10 has 73307 parameters in the table but 73306 here"},
+      {good + "\"(1, 0, 0, 0, 0, 9)\",0.073306,2\n", "table:3: "},
+      {good + "\"(1, 0, 0, 0, 0, 0)\",0.073306\n", "table:3: 2 fields where the header has 3"},
+      {good + "\"(1, 0, 0, 0, 0, 0)", "table:3: "},
+      {good + "\"(1, 0, 0, 0, 0, 0)\",0.073306,two\n", "table:3: `two` in column `snip` is no number"},
+      {"params,snip\n1,2\n", "the header has no column `architecture`"},
+      {good.substr(0, good.find('\n') + 1), "table has no rows"},
+      {"", "table has no rows"},
+      {suite.substr(0, suite.size() - 1), "no JSON at byte"},
+      {suite.substr(0, suite.size() / 2), "no JSON at byte"},
+      {R"json({"cifar10": {"(4, 0, 3, 1, 4, 3)": {"snip": {"score": 1}}, "(9, 9)": {"snip": {"score": 2}}}})json",
+       "cifar10 / (9, 9): "},
+      {R"json({"cifar11": {"(4, 0, 3, 1, 4, 3)": {"snip": {"score": 1}}}})json", "did you mean `cifar10`?"},
+      {R"json({"cifar10": {"(4, 0, 3, 1, 4, 3)": {"params": {"score": 1}}}})json",
+       "--no-params-check imports it anyway"},
+      {R"json({"cifar10": {"(4, 0, 3, 1, 4, 3)": {"val_accuracy": 90}}})json", "zcbench import accuracies"},
+  };
+  for (const Case& c : cases) {
+    folder_.Write("table", c.text);
+    std::vector<std::string> command = {"import", "scores", "table", "--space", "nasbench201"};
+    if (!c.text.starts_with("{")) command.insert(command.end(), {"--task", "cifar10"});
+    const Output refused = Run(command);
+    EXPECT_EQ(refused.code, 2) << c.text;
+    EXPECT_THAT(refused.err, HasSubstr(c.error)) << c.text;
+  }
+  EXPECT_THAT(Json({"list", "series"}), SizeIs(0));
+
+  // What is missing, and a reader's rights.
+  folder_.Write("table", good);
+  EXPECT_THAT(Run({"import", "scores", "table", "--task", "cifar10"}).err, HasSubstr("give --space"));
+  EXPECT_THAT(Run({"import", "scores", "table", "--space", "nasbench201"}).err, HasSubstr("give --task"));
+  ASSERT_EQ(Run({"access", "--role", "reader", "--out", "reader.json"}).code, 0);
+  const Output reader =
+      Run({"import", "scores", "table", "--space", "nasbench201", "--task", "cifar10", "--server", "reader.json"});
+  EXPECT_NE(reader.code, 0);
+  EXPECT_THAT(reader.err, AllOf(HasSubstr("ImportScores"), HasSubstr("a reader's")));
+  EXPECT_THAT(Json({"list", "series"}), SizeIs(0));
+  EXPECT_EQ(Run({"export", "--format", "sqlite", "-o", "reader.db", "--server", "reader.json"}).code, 0);
+
+  // Counted in another way, it comes in when asked to; another number afterwards does not.
+  folder_.Write("table", "arch_str,params\n\"(4, 0, 3, 1, 4, 3)\",0.5\n");
+  const std::vector<std::string> anyway = {"import", "scores", "table",   "--space",
+                                           "nb201",  "--task", "cifar10", "--no-params-check"};
+  const Output taken = Run(anyway);
+  EXPECT_THAT(taken.out, StartsWith("added 1, unchanged 0 (1 proxies of table, nasbench201 on cifar10)")) << taken.err;
+  folder_.Write("table", "arch_str,params\n\"(4, 0, 3, 1, 4, 3)\",0.75\n");
+  EXPECT_THAT(Run(anyway).err, HasSubstr("nasbench201/4_10_242 has another params on cifar10 from table than 750000"));
+}
+
+TEST_F(ServerTest, ScoresOfSeveralSourcesAreNotMixed) {
+  TestWorker worker(address_);
+  ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--proxies", "snip", "--count", "3"}).code, 0);
+  int scored = 0;
+  ASSERT_TRUE(Eventually([&] { return (scored += worker.Work()) >= 3; }));
+  folder_.Write("a.csv", "architecture,snip,zicoo\n4_10_242,1.5,nan\n0_11_111,2.5,7\n");
+  const std::vector<std::string> place = {"--space", "nasbench201", "--task", "photos"};
+  const auto run = [&](std::vector<std::string> command, const std::vector<std::string>& more = {}) {
+    command.insert(command.end(), place.begin(), place.end());
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  };
+  ASSERT_EQ(Run(run({"import", "scores", "a.csv", "--source", "Published"})).code, 0);
+  for (const char* command : {"scores", "correlate"}) {
+    const Output mixed = Run(run({command}));
+    EXPECT_EQ(mixed.code, 1) << command;
+    EXPECT_THAT(mixed.err,
+                HasSubstr("snip of nasbench201 on photos has scores of several sources, which are not mixed; "
+                          "choose one with --source: Published, computed"));
+  }
+  EXPECT_THAT(Json(run({"scores"}, {"--source", "computed"})), SizeIs(3));
+  const nlohmann::json published = Json(run({"scores"}, {"--source", "Published"}));
+  ASSERT_THAT(published, SizeIs(2));
+  EXPECT_EQ(published.at(0)["outcomes"]["zicoo"], "not_finite");
+  EXPECT_THAT(Json({"scores"}), SizeIs(3));  // a job's scores are computed
+  const Output unknown = Run(run({"scores"}, {"--source", "Publisched"}));
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean `Published`?"));
+  const Output job = Run({"scores", "1", "--source", "Published"});
+  EXPECT_EQ(job.code, 2);
+  EXPECT_THAT(job.err, HasSubstr("a job's scores are computed, not from Published"));
+  // A proxy that no worker knows is asked for by its name.
+  EXPECT_THAT(Json(run({"scores"}, {"--proxies", "zicoo"})), SizeIs(2));
+  const Output proxy = Run(run({"scores"}, {"--proxies", "zicooo"}));
+  EXPECT_EQ(proxy.code, 2);
+  EXPECT_THAT(proxy.err, HasSubstr("did you mean `zicoo`?"));
+}
+
 }  // namespace
 }  // namespace zcbench
