@@ -107,7 +107,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannelWith(const ServerFile&
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   // The default grows to two minutes: a restarted server would stay unseen for that long.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  // gRPC's name for how long one attempt may take: a busy machine needs more than 200 ms for a TLS handshake.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   // `http_proxy` of the environment is not meant for our servers.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
