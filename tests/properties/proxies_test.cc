@@ -186,7 +186,7 @@ INSTANTIATE_TEST_SUITE_P(Models, ProxyPropertyTest,
                                          Case{"darts", "darts", "photos", "0313031302130225_0010102200221022", 16},
                                          Case{"transnas_micro", "transnas_micro", "class_scene", "1_02_202", 32},
                                          Case{"transnas_macro", "transnas_macro", "class_object", "1234", 32},
-                                         Case{"autoformer", "autoformer_tiny", "photos", "1-192-3-1", 64, true}),
+                                         Case{"autoformer", "autoformer_tiny", "photos", "1-192-3-1", 224, true}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 TEST(WeightsTest, AreDrawnByNameAndSeed) {
