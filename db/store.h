@@ -180,6 +180,9 @@ struct ProbeBatchRow {
 
 enum class JobState { kRunning = 1, kDone = 2, kDoneWithFailures = 3, kCancelled = 4, kPaused = 5 };
 
+// Not ended: something of it is still to be done.
+inline bool IsOpen(JobState state) { return state == JobState::kRunning || state == JobState::kPaused; }
+
 // A job is a row with a cursor over its positions, the (seed, architecture) pairs in the job's own order. Only the next
 // few units of it exist at any time.
 struct Job {
@@ -319,7 +322,7 @@ class StoreReader {
   virtual absl::StatusOr<Job> FindJob(std::string_view digest) = 0;
   // Newest first, those before `before`.
   virtual absl::StatusOr<std::vector<Job>> ListJobs(std::optional<JobId> before, int limit) = 0;
-  virtual absl::StatusOr<std::vector<JobId>> ListRunningJobs() = 0;  // by id
+  virtual absl::StatusOr<std::vector<Job>> ListRunningJobs() = 0;  // the highest priority first, then by id
   // Of a job that lists its architectures: those from `first` on.
   virtual absl::StatusOr<std::vector<std::string>> GetListedArchitectures(JobId job, uint64_t first,
                                                                           uint64_t count) = 0;
@@ -355,8 +358,8 @@ class StoreReader {
   virtual absl::StatusOr<uint64_t> CountConflicts(std::span<const SeriesId> series) = 0;
   // What in these series is no number, the most frequent first.
   virtual absl::StatusOr<std::vector<OutcomeGroup>> ListOutcomes(std::span<const SeriesId> series, int limit) = 0;
-  // Who computed the score; empty: there is none.
-  virtual absl::StatusOr<std::string> FindScorer(SeriesId series, ArchitectureId architecture) = 0;
+  // The worker that computed the score; empty: there is none.
+  virtual absl::StatusOr<std::string> FindScorer(const SeriesKey& column, const std::string& architecture) = 0;
 
   virtual absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) = 0;
   virtual absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) = 0;

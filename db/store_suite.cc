@@ -270,8 +270,8 @@ TEST_P(StoreSuite, TheFirstScoreOfAKeyStays) {
     EXPECT_THAT(reader.CountConflicts({}), IsOkAndHolds(4u));
     EXPECT_THAT(reader.CountConflicts(std::vector{series[0].id}), IsOkAndHolds(3u));
     EXPECT_THAT(reader.ListConflicts(std::vector{series[1].id}, 10), IsOkAndHolds(SizeIs(1)));
-    EXPECT_THAT(reader.FindScorer(series[0].id, ArchitectureId{1}), IsOkAndHolds("w"));
-    EXPECT_THAT(reader.FindScorer(series[0].id, ArchitectureId{77}), IsOkAndHolds(""));
+    EXPECT_THAT(reader.FindScorer(series[0].key, "a"), IsOkAndHolds("w"));
+    EXPECT_THAT(reader.FindScorer(series[0].key, "nobody's"), IsOkAndHolds(""));
     ZCB_ASSIGN_OR_RETURN(const std::vector<ScoreRow> rows, reader.ReadColumn(series[0].id, ArchitectureId{0}, 10));
     EXPECT_THAT(rows, ElementsAre(Field(&ScoreRow::value, 2.0)));
     return absl::OkStatus();
@@ -487,7 +487,7 @@ TEST_P(StoreSuite, JobsAreListedNewestFirstInPages) {
     EXPECT_EQ(page[1].reused, 3u);
     EXPECT_EQ(page[1].state, JobState::kDoneWithFailures);
     EXPECT_THAT(reader.ListJobs(second, 2), IsOkAndHolds(ElementsAre(Field(&Job::id, first))));
-    EXPECT_THAT(reader.ListRunningJobs(), IsOkAndHolds(ElementsAre(first, third)));
+    EXPECT_THAT(reader.ListRunningJobs(), IsOkAndHolds(ElementsAre(Field(&Job::id, first), Field(&Job::id, third))));
     return absl::OkStatus();
   }),
               IsOk());

@@ -442,6 +442,12 @@ absl::StatusOr<Variable> ReadAccuracy(Store& store, const VariableTable& table, 
   }
 }
 
+const Variable* FindVariable(const std::vector<Variable>& variables, const std::string& name) {
+  const auto found =
+      std::find_if(variables.begin(), variables.end(), [&](const Variable& v) { return v.name == name; });
+  return found == variables.end() ? nullptr : &*found;
+}
+
 absl::StatusOr<std::set<std::string>> SmallerIsBetter(Store& store) {
   std::set<std::string> names;
   const absl::Status read = store.Read([&](StoreReader& reader) -> absl::Status {
@@ -463,12 +469,6 @@ namespace {
 
 void PutBaselineFirst(std::vector<Variable>& variables) {
   std::stable_partition(variables.begin(), variables.end(), [](const Variable& v) { return v.name == kBaseline; });
-}
-
-const Variable* FindVariable(const std::vector<Variable>& variables, const std::string& name) {
-  const auto found =
-      std::find_if(variables.begin(), variables.end(), [&](const Variable& v) { return v.name == name; });
-  return found == variables.end() ? nullptr : &*found;
 }
 
 // Pairs of both, and what correlations say of all of them.
@@ -522,11 +522,7 @@ IntervalOptions AffordableIntervals(size_t pairs, size_t architectures) {
 absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& scheduler,
                                                 const v1::CorrelateRequest& request) {
   ZCB_RETURN_IF_ERROR(CheckText("against", request.against(), 500, true));
-  if (!request.against().empty() && request.against() != "accuracy" && request.against().rfind("accuracy:", 0) != 0) {
-    return BadField("against", absl::StrCat("`", request.against(),
-                                            "` is neither empty nor `accuracy` nor "
-                                            "`accuracy:SOURCE/METRIC`"));
-  }
+  if (!request.against().empty()) ZCB_RETURN_IF_ERROR(CheckAgainst(request.against()));
   if (request.top() > 1'000'000) return BadField("top", absl::StrCat(request.top(), " is more than 1,000,000"));
   const size_t top = request.top() == 0 ? 10 : request.top();
   std::vector<v1::Combination> combinations;

@@ -54,6 +54,8 @@ struct VariableTable {
 // selected. FAILED_PRECONDITION: several spaces, tasks or probe batches of one seed. INVALID_ARGUMENT: it is too much.
 absl::StatusOr<VariableTable> ReadVariables(Store& store, const ColumnSelection& selection);
 
+const Variable* FindVariable(const std::vector<Variable>& variables, const std::string& name);  // nullptr: none
+
 // The accuracy that `against` names (`accuracy`, or `accuracy:SOURCE/METRIC`) for the table's architectures.
 // NOT_FOUND: no such accuracy. FAILED_PRECONDITION: there are several and none is named. INVALID_ARGUMENT: it names
 // none.

@@ -254,9 +254,8 @@ absl::StatusOr<Variable> MergeVariables(const VariableTable& table, const v1::Co
   Variable merged{.name = absl::StrCat("libra:", combination.name())};
   std::vector<std::vector<double>> columns;
   for (const v1::CombinedProxy& proxy : combination.proxies()) {
-    const auto variable = std::find_if(table.variables.begin(), table.variables.end(),
-                                       [&](const Variable& v) { return v.name == proxy.proxy(); });
-    if (variable == table.variables.end()) {
+    const Variable* const variable = FindVariable(table.variables, proxy.proxy());
+    if (variable == nullptr) {
       return absl::FailedPreconditionError(absl::StrCat("combination ", combination.name(), ": there are no scores of ",
                                                         proxy.proxy(), " for ", table.space, " on ", table.task));
     }

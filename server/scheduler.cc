@@ -32,7 +32,6 @@ constexpr size_t kMaxSessions = 10'000;
 constexpr size_t kMaxListedWorkers = 2000;
 constexpr size_t kKeptSeconds = 64;
 constexpr size_t kMaxPlans = 64;
-constexpr size_t kMaxResponseBytes = 900'000;
 constexpr size_t kMaxRequestBytes = size_t{1} << 20;
 constexpr absl::Duration kForgetLost = absl::Hours(24);
 constexpr absl::Duration kRateWindow = absl::Minutes(1);
@@ -82,8 +81,6 @@ absl::Status LacksProbeBatches(const JobPlan& plan, const std::vector<uint64_t>&
       "bring a file of any program with `zcbench import probe-batch FILE`, or ask for generated images with `--input "
       "noise`"));
 }
-
-bool IsOpen(JobState state) { return state == JobState::kRunning || state == JobState::kPaused; }
 
 absl::Status FinishIfDone(StoreWriter& writer, Job& job, absl::Time now) {
   if (!IsOpen(job.state) || job.cursor < job.total) return absl::OkStatus();
@@ -345,12 +342,11 @@ absl::StatusOr<bool> Scheduler::HasWork() {
   const absl::Time now = clock_.Now();
   bool work = false;
   ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(const std::vector<JobId> jobs, reader.ListRunningJobs());
-    for (const JobId id : jobs) {
-      ZCB_ASSIGN_OR_RETURN(const Job job, reader.GetJob(id));
+    ZCB_ASSIGN_OR_RETURN(const std::vector<Job> jobs, reader.ListRunningJobs());
+    for (const Job& job : jobs) {
       work = job.cursor < job.total;
       if (!work) {
-        ZCB_ASSIGN_OR_RETURN(const int free, reader.CountFreeUnits(id, "", now, 1));
+        ZCB_ASSIGN_OR_RETURN(const int free, reader.CountFreeUnits(job.id, "", now, 1));
         work = free > 0;
       }
       if (work) break;
@@ -363,23 +359,19 @@ absl::StatusOr<bool> Scheduler::HasWork() {
 // ---- Leasing.
 
 absl::StatusOr<std::vector<v1::Lease>> Scheduler::Acquire(const Announcement& worker, int wanted) {
-  std::vector<std::pair<int, JobId>> running;  // priority downwards, then id
+  std::vector<Job> running;
   ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(const std::vector<JobId> ids, reader.ListRunningJobs());
-    for (const JobId id : ids) {
-      ZCB_ASSIGN_OR_RETURN(const Job job, reader.GetJob(id));
-      running.emplace_back(-job.priority, id);
-    }
+    ZCB_ASSIGN_OR_RETURN(running, reader.ListRunningJobs());
     return absl::OkStatus();
   }));
-  std::sort(running.begin(), running.end());
   std::vector<v1::Lease> leases;
   for (auto first = running.begin(); first != running.end() && static_cast<int>(leases.size()) < wanted;) {
-    const auto last = std::find_if(first, running.end(), [&](const auto& job) { return job.first != first->first; });
+    const auto last =
+        std::find_if(first, running.end(), [&](const Job& job) { return job.priority != first->priority; });
     std::map<JobId, std::shared_ptr<JobPlan>> jobs;  // of this priority, as long as they have something
     for (; first != last; ++first) {
-      ZCB_ASSIGN_OR_RETURN(std::shared_ptr<JobPlan> plan, GetPlan(first->second));
-      if (CanCompute(worker, *plan)) jobs[first->second] = std::move(plan);
+      ZCB_ASSIGN_OR_RETURN(std::shared_ptr<JobPlan> plan, GetPlan(first->id));
+      if (CanCompute(worker, *plan)) jobs[first->id] = std::move(plan);
     }
     while (static_cast<int>(leases.size()) < wanted && !jobs.empty()) {
       // Each in its turn, beginning after the one that was served last.
@@ -482,7 +474,10 @@ absl::StatusOr<Scheduler::Expansion> Scheduler::PlanExpansion(const Job& job, Jo
       // What is complete is what is compared; its unit is not for whoever computed it.
       std::string scorer;
       if (complete) {
-        ZCB_ASSIGN_OR_RETURN(scorer, Scorer(columns, architectures[i]));
+        ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
+          ZCB_ASSIGN_OR_RETURN(scorer, reader.FindScorer(columns[0], architectures[i]));
+          return absl::OkStatus();
+        }));
         if (open > 0 && scorer != unit.not_worker) break;
         unit.not_worker = scorer;
       }
@@ -497,24 +492,6 @@ absl::StatusOr<Scheduler::Expansion> Scheduler::PlanExpansion(const Job& job, Jo
   }
   if (!unit.open.empty()) expansion.units.push_back(std::move(unit));
   return expansion;
-}
-
-absl::StatusOr<std::string> Scheduler::Scorer(const std::vector<SeriesKey>& columns, const std::string& architecture) {
-  std::string scorer;
-  ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(const auto ids, reader.FindArchitectures(columns[0].space, {&architecture, 1}));
-    ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, reader.ListSeries({.space = columns[0].space,
-                                                                                  .task = columns[0].task,
-                                                                                  .proxies = {columns[0].proxy},
-                                                                                  .numerics = columns[0].numerics},
-                                                                                 SeriesId{0}, 1000));
-    for (const SeriesInfo& info : series) {
-      if (info.key != columns[0] || !ids[0].has_value()) continue;
-      ZCB_ASSIGN_OR_RETURN(scorer, reader.FindScorer(info.id, *ids[0]));
-    }
-    return absl::OkStatus();
-  }));
-  return scorer;
 }
 
 uint64_t Scheduler::UnitSize(JobId id, const JobPlan& plan, uint64_t remaining) {

@@ -144,8 +144,6 @@ class Scheduler {
   absl::StatusOr<std::optional<v1::Lease>> FillLease(const WorkUnit& unit, JobPlan& plan, const Announcement& worker);
   // The keys of the job's proxies for this worker and seed.
   absl::StatusOr<std::vector<SeriesKey>> Columns(const JobPlan& plan, const Announcement& worker, uint64_t seed);
-  // Who computed the first of the columns; empty: nobody.
-  absl::StatusOr<std::string> Scorer(const std::vector<SeriesKey>& columns, const std::string& architecture);
   absl::StatusOr<std::string> ProbeBatchDigest(const JobPlan& plan, uint64_t seed);
   uint64_t UnitSize(JobId id, const JobPlan& plan, uint64_t remaining) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -154,7 +152,8 @@ class Scheduler {
                           absl::Time now);
 
   absl::StatusOr<v1::Job> Describe(const Job& job);
-  absl::StatusOr<Job> FindJob(int64_t id);  // 0: the newest
+  absl::StatusOr<Job> FindJob(int64_t id);              // 0: the newest
+  static constexpr size_t kMaxResponseBytes = 900'000;  // of a list: a message holds 1 MiB
   // The columns that hold the job's scores, of every version and numerics class.
   absl::StatusOr<std::vector<SeriesInfo>> JobSeries(const JobPlan& plan);
   absl::StatusOr<uint64_t> CountConflicts(const JobPlan& plan);

@@ -1,7 +1,6 @@
 // What people ask the scheduler about a job and tell it to do.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "nas/random.h"
 #include "server/convert.h"
 #include "server/scheduler.h"
 
@@ -20,7 +20,6 @@ constexpr int kMaxListed = 1000;
 constexpr int kMaxSeries = 20'000;
 constexpr int kMaxRetried = 100'000;
 constexpr uint64_t kMaxAudited = 20'000;  // architectures
-constexpr size_t kMaxResponseBytes = 900'000;
 
 const char* StateText(JobState state) {
   switch (state) {
@@ -38,24 +37,12 @@ const char* StateText(JobState state) {
   return "?";
 }
 
-// The k-th draw of an audit: the same for the same seed.
-uint64_t Draw(uint64_t seed, uint64_t k) {
-  const std::string digest = Sha256Hex(absl::StrCat("audit/", seed, "/", k));
-  return std::stoull(digest.substr(0, 15), nullptr, 16);
-}
-
-// `n` of `count` places, ascending.
+// `n` of `count` places, ascending: Floyd's algorithm.
 std::vector<uint64_t> DrawPlaces(uint64_t seed, uint64_t count, uint64_t n) {
+  Draws draws(seed, "audit");
   std::set<uint64_t> places;
-  if (n > count / 2) {
-    std::vector<uint64_t> all(count);
-    std::iota(all.begin(), all.end(), uint64_t{0});
-    for (uint64_t i = 0; i < n; ++i) {
-      std::swap(all[i], all[i + Draw(seed, i) % (count - i)]);
-      places.insert(all[i]);
-    }
-  } else {
-    for (uint64_t k = 0; places.size() < n; ++k) places.insert(Draw(seed, k) % count);
+  for (uint64_t last = count - n; last < count; ++last) {
+    if (!places.insert(draws.Below(last + 1)).second) places.insert(last);
   }
   return {places.begin(), places.end()};
 }
@@ -106,7 +93,7 @@ absl::StatusOr<v1::ControlJobResponse> Scheduler::ControlJob(const v1::ControlJo
   const absl::Time now = clock_.Now();
   const absl::Status written = store_.Write([&](StoreWriter& writer) -> absl::Status {
     ZCB_ASSIGN_OR_RETURN(job, writer.GetJob(JobId{request.id()}));
-    const bool ended = job.state != JobState::kRunning && job.state != JobState::kPaused;
+    const bool ended = !IsOpen(job.state);
     switch (request.order()) {
       case v1::JOB_ORDER_PAUSE:
       case v1::JOB_ORDER_RESUME:
@@ -309,10 +296,9 @@ absl::StatusOr<v1::ExplainJobResponse> Scheduler::ExplainJob(const v1::ExplainJo
     ZCB_ASSIGN_OR_RETURN(free, reader.CountFreeUnits(job.id, "", now, 1));
     ZCB_ASSIGN_OR_RETURN(open, reader.CountFreeUnits(job.id, "", absl::InfiniteFuture(), kMaxListed));
     ZCB_ASSIGN_OR_RETURN(leases, reader.CountLeases(now));
-    ZCB_ASSIGN_OR_RETURN(const std::vector<JobId> running, reader.ListRunningJobs());
-    for (const JobId id : running) {
-      ZCB_ASSIGN_OR_RETURN(const Job other, reader.GetJob(id));
-      if (other.priority > job.priority) ahead.push_back(absl::StrCat(static_cast<int64_t>(id)));
+    ZCB_ASSIGN_OR_RETURN(const std::vector<Job> running, reader.ListRunningJobs());
+    for (const Job& other : running) {
+      if (other.priority > job.priority) ahead.push_back(absl::StrCat(static_cast<int64_t>(other.id)));
     }
     return absl::OkStatus();
   }));

@@ -305,13 +305,15 @@ absl::StatusOr<std::vector<Job>> Queries::ListJobs(std::optional<JobId> before, 
   }
 }
 
-absl::StatusOr<std::vector<JobId>> Queries::ListRunningJobs() {
-  ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare("SELECT id FROM job WHERE state = 1 ORDER BY id"));
-  std::vector<JobId> jobs;
+absl::StatusOr<std::vector<Job>> Queries::ListRunningJobs() {
+  ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
+    SELECT id, digest, spec, state, created_us, finished_us, total, cursor, done, failed, reused, priority
+      FROM job WHERE state = 1 ORDER BY priority DESC, id)sql"));
+  std::vector<Job> jobs;
   while (true) {
     ZCB_ASSIGN_OR_RETURN(const bool more, row.Step());
     if (!more) return jobs;
-    jobs.push_back(row.As<JobId>(0));
+    jobs.push_back(ReadJob(row));
   }
 }
 
@@ -782,11 +784,14 @@ absl::StatusOr<std::vector<OutcomeGroup>> Queries::ListOutcomes(std::span<const 
   return sorted;
 }
 
-absl::StatusOr<std::string> Queries::FindScorer(SeriesId series, ArchitectureId architecture) {
+absl::StatusOr<std::string> Queries::FindScorer(const SeriesKey& column, const std::string& architecture) {
+  ZCB_ASSIGN_OR_RETURN(const std::optional<SeriesId> series, FindSeries(column));
+  ZCB_ASSIGN_OR_RETURN(const auto ids, FindArchitectures(column.space, {&architecture, 1}));
+  if (!series.has_value() || !ids[0].has_value()) return std::string();
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
     SELECT worker FROM score JOIN execution ON execution.id = execution
      WHERE series = ?1 AND architecture = ?2)sql"));
-  row.Bind(series, architecture);
+  row.Bind(*series, *ids[0]);
   ZCB_ASSIGN_OR_RETURN(const bool found, row.Step());
   return found ? row.Text(0) : std::string();
 }

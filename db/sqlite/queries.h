@@ -35,7 +35,7 @@ class Queries final : public StoreWriter {
   absl::StatusOr<Job> GetJob(JobId job) override;
   absl::StatusOr<Job> FindJob(std::string_view digest) override;
   absl::StatusOr<std::vector<Job>> ListJobs(std::optional<JobId> before, int limit) override;
-  absl::StatusOr<std::vector<JobId>> ListRunningJobs() override;
+  absl::StatusOr<std::vector<Job>> ListRunningJobs() override;
   absl::StatusOr<std::vector<std::string>> GetListedArchitectures(JobId job, uint64_t first, uint64_t count) override;
   absl::StatusOr<WorkUnit> GetUnit(UnitId unit) override;
   absl::StatusOr<int> CountFreeUnits(JobId job, std::string_view worker, absl::Time now, int limit) override;
@@ -55,7 +55,7 @@ class Queries final : public StoreWriter {
   absl::StatusOr<std::vector<ScoreConflict>> ListConflicts(std::span<const SeriesId> series, int limit) override;
   absl::StatusOr<uint64_t> CountConflicts(std::span<const SeriesId> series) override;
   absl::StatusOr<std::vector<OutcomeGroup>> ListOutcomes(std::span<const SeriesId> series, int limit) override;
-  absl::StatusOr<std::string> FindScorer(SeriesId series, ArchitectureId architecture) override;
+  absl::StatusOr<std::string> FindScorer(const SeriesKey& column, const std::string& architecture) override;
   absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) override;
   absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) override;
   absl::StatusOr<std::vector<StoredCombination>> ListCombinations() override;
