@@ -61,7 +61,8 @@ absl::StatusOr<std::vector<SeriesInfo>> Scheduler::JobSeries(const JobPlan& plan
                             .task = plan.cell().task,
                             .proxies = plan.proxies(),
                             .seeds = plan.seeds(),
-                            .numerics = plan.audit().has_value() ? plan.audit()->numerics : ""};
+                            .numerics = plan.audit().has_value() ? plan.audit()->numerics : "",
+                            .source = kComputed};
   ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
     ZCB_ASSIGN_OR_RETURN(series, reader.ListSeries(filter, SeriesId{0}, kMaxSeries));
     return absl::OkStatus();

@@ -682,6 +682,32 @@ TEST_F(SchedulerTest, AnAuditIsComputedByAnotherWorkerAndFindsWhatDiffers) {
   EXPECT_EQ(Get(id).conflicts(), 1u);
 }
 
+TEST_F(SchedulerTest, PublishedScoresAreNoneOfAJob) {
+  const std::vector<SeriesKey> columns = {
+      {.space = "nasbench201", .task = "photos", .proxy = "params", .source = "a paper"}};
+  std::vector<NewScore> scores;
+  for (const char* architecture : {"0_00_000", "1_00_000", "2_00_000", "3_00_000", "4_00_000"}) {
+    scores.push_back({.series = 0, .architecture = architecture, .outcome = Outcome::kNotFinite});
+  }
+  const SourceFile file{.source = "a paper", .licence = "MIT", .digest = std::string(64, 'a')};
+  ASSERT_THAT(store_->Write([&](StoreWriter& writer) {
+    return writer.ImportScores(columns, scores, file, clock_.Now()).status();
+  }),
+              IsOk());
+  const std::string a = Open("a");
+  const int64_t id = NewJob(Spec(3, {"params"}));
+  EXPECT_EQ(Work(a), 3);
+  v1::ListFailuresRequest failures;
+  failures.set_job(id);
+  EXPECT_THAT(scheduler_->ListFailures(failures)->failures(), IsEmpty());
+  v1::AuditJobRequest request;
+  request.set_job(id);
+  request.set_fraction(1);
+  const auto audit = scheduler_->AuditJob(request);
+  ASSERT_THAT(audit, IsOk());
+  EXPECT_THAT(Acquire(Open("b")), SizeIs(1));  // of the computed scores' numerics class, not of the published ones'
+}
+
 TEST_F(SchedulerTest, JobsTakeTurns) {
   const std::string a = Open("a");
   const int64_t first = NewJob(Spec(4, {"params"}));
