@@ -135,7 +135,7 @@ GraphRun::GraphRun(const PassInput& input, const GraphSpec& graph, const Weights
     labels.push_back(piece.labels);
   }
   if (graph_.input == GraphInput::kProbeBatch) labels_ = at::cat(labels);
-  dtype_ = graph_.in_double || InDouble(graph_.weights) ? at::kDouble : input_.dtype;
+  dtype_ = graph_.in_double ? at::kDouble : input_.dtype;
   sums_in_double_ = dtype_ == at::kFloat && !IndependentImages();
 }
 

@@ -18,15 +18,18 @@ ZCB_REGISTER(pass, PassDefinition, pass) {
                 .backward = Backward::kEachOutputToWeights});
   registry.Add({.name = "linearised",
                 .version = 1,
-                .graph = {WeightUse::kAbsolute, BatchNormUse::kIdentity, GraphInput::kOnes},
+                .graph = {.weights = WeightUse::kAbsolute,
+                          .batch_norm = BatchNormUse::kIdentity,
+                          .input = GraphInput::kOnes,
+                          .in_double = true},
                 .backward = Backward::kOutputToWeights});
   registry.Add({.name = "linearised_bn",
                 .version = 1,
-                .graph = {.weights = WeightUse::kAbsolute, .input = GraphInput::kOnes},
+                .graph = {.weights = WeightUse::kAbsolute, .input = GraphInput::kOnes, .in_double = true},
                 .backward = Backward::kOutputToWeights});
   registry.Add({.name = "signed_ones",
                 .version = 1,
-                .graph = {.weights = WeightUse::kAbsoluteTokens, .input = GraphInput::kOnes},
+                .graph = {.weights = WeightUse::kAbsoluteTokens, .input = GraphInput::kOnes, .in_double = true},
                 .backward = Backward::kOutputToWeights});
   registry.Add({.name = "eval_forward",
                 .version = 1,
@@ -52,11 +55,11 @@ ZCB_REGISTER(pass, PassDefinition, pass) {
                 .backward = Backward::kNone});
   registry.Add({.name = "constant_low",
                 .version = 1,
-                .graph = {.weights = WeightUse::kConstantLow},
+                .graph = {.weights = WeightUse::kConstantLow, .in_double = true},
                 .backward = Backward::kNone});
   registry.Add({.name = "constant_high",
                 .version = 1,
-                .graph = {.weights = WeightUse::kConstantHigh},
+                .graph = {.weights = WeightUse::kConstantHigh, .in_double = true},
                 .backward = Backward::kNone});
   registry.Add({.name = "first_elements",
                 .version = 1,

@@ -45,15 +45,13 @@ enum class WeightUse {
   kKaimingFanIn,    // on a transformer: kDefault
   kKaimingFanOut,   // likewise
   kGaussian,        //
-  kConstantLow,     // weights of layers and norms 1e-7, their biases 0; in float64, since products of 1e-7 underflow
-  kConstantHigh,    // weights of layers and norms 1, their biases 0; in float64
-  kAbsolute,        // the default ones' absolute values, in float64
-  kAbsoluteTokens,  // the default ones with absolute embeddings, in float64
+  kConstantLow,     // weights of layers and norms 1e-7, their biases 0
+  kConstantHigh,    // weights of layers and norms 1, their biases 0
+  kAbsolute,        // the default ones' absolute values
+  kAbsoluteTokens,  // the default ones with absolute embeddings
 };
 
 inline bool IsConstant(WeightUse use) { return use == WeightUse::kConstantLow || use == WeightUse::kConstantHigh; }
-// In float64 whatever the run's precision.
-inline bool InDouble(WeightUse use) { return use >= WeightUse::kConstantLow; }
 
 enum class GraphInput {
   kProbeBatch,
@@ -76,7 +74,8 @@ struct GraphSpec {
   bool norm_gradients = false;  // weights of norms are differentiated too
   bool first_elements = false;  // single weights are, image by image, and nothing else (first_elements.h)
   Network network = Network::kOwn;
-  bool in_double = false;  // in float64 whatever the run's precision
+  bool in_double =
+      false;  // in float64 whatever the run's precision: products of 1e-7 underflow, absolute ones overflow
 
   auto operator<=>(const GraphSpec&) const = default;
 };

@@ -43,10 +43,9 @@ Scheme SchemeOf(WeightUse use) {
 // In the run's precision, on its device.
 Weights Prepare(const PassInput& input, const GraphSpec& graph, int draw) {
   const WeightUse use = graph.weights;
-  const bool in_double = graph.in_double || InDouble(use);
   Weights weights;
   for (const at::Tensor& tensor : input.weights.Draw(input.model, SchemeOf(use), draw))
-    weights.push_back(tensor.to(input.device, in_double ? at::kDouble : input.dtype));
+    weights.push_back(tensor.to(input.device, graph.in_double ? at::kDouble : input.dtype));
   for (size_t i = 0; i < weights.size(); ++i) {
     const TensorRole role = input.model.tensors()[i].role;
     const bool weight =

@@ -7,9 +7,8 @@
 //                         are left
 // Paper:   Lopes et al., "EPE-NAS: Efficient Performance Estimation Without Training for NAS", ICANN 2021,
 //          arXiv:2102.08099.
-// Reads:   the image gradients of the pass of ones on the train loss graph, and the labels, of soft targets the
-// likeliest. Score:   no unit, >= 0, larger ranks better. A constant row: not finite. Undefined where the targets are
-// no classes.
+// Reads:   the image gradients of the pass of ones, and the labels, of soft targets the likeliest.
+// Score:   no unit, >= 0, larger ranks better. A constant row: not finite. Undefined where the targets are no classes.
 //          Cost: none beyond jacov's.
 // Differs: nowhere from NASLib (branch zerocost), where the width of the logits decides; the authors' own script always
 //          takes the first form. Correlations in float64.

@@ -2,13 +2,12 @@
 //   J[n]  = d(sum of all logits)/dx[n], flattened;   R = correlation coefficients of the rows, v its eigenvalues
 //   score = - sum over v of ( ln(v + 1e-5) + 1 / (v + 1e-5) )
 // Paper:   Mellor et al., "Neural Architecture Search without Training" (first version), arXiv:2006.04647v1.
-// Reads:   the image gradients of the pass of ones on the train loss graph; no label.
+// Reads:   the image gradients of the pass of ones; no label.
 // Score:   at most about -N, larger ranks better. A constant row or an eigenvalue below -1e-5: not finite.
 // Cost:    a backward to the images; through batch normalisation a forward too, both in float64.
 // Differs: correlations and a symmetric eigen-solver in float64; the authors' general solver in float32 differs by
-// about
-//          1e-6. Where batch normalisation stands directly before the pooling the gradient is exactly zero and the
-//          score is rounding noise.
+//          about 1e-6. Where batch normalisation stands directly before the pooling the gradient is exactly zero and
+//          the score is rounding noise.
 //
 // jacov_eval_bn: the same with batch normalisation by running statistics, which is well defined there too.
 #include <limits>
