@@ -20,8 +20,6 @@
 namespace zcbench {
 namespace {
 
-constexpr double kNotFinite = -1e8;  // as NASLib writes it
-
 // A file that appears under its name only when it is whole.
 class NewFile {
  public:
@@ -175,7 +173,7 @@ class Export final : public Command {
       const pb::Series& key = series[column.series_id()];
       for (int i = 0; i < column.architectures_size(); ++i) {
         if (column.outcomes(i) == pb::SCORE_OUTCOME_UNDEFINED) continue;
-        double score = column.outcomes(i) == pb::SCORE_OUTCOME_OK ? column.scores(i) : kNotFinite;
+        double score = column.outcomes(i) == pb::SCORE_OUTCOME_OK ? column.scores(i) : kPublishedNotFinite;
         if (column.outcomes(i) == pb::SCORE_OUTCOME_OK && (key.proxy() == "params" || key.proxy() == "flops")) {
           score /= 1e6;
         }

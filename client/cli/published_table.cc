@@ -25,7 +25,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kNotFinite = -1e8;  // how NASLib writes NaN and infinities
 constexpr char kParams[] = "params";
 
 // Names of tables for tasks of ours.
@@ -139,7 +138,7 @@ class Reader {
 
 PublishedScore MakeScore(const std::string& proxy, double value, double seconds) {
   PublishedScore score{.proxy = proxy, .value = std::nullopt, .seconds = seconds};
-  if (std::isfinite(value) && value != kNotFinite) score.value = value;
+  if (std::isfinite(value) && value != kPublishedNotFinite) score.value = value;
   return score;
 }
 
@@ -229,7 +228,7 @@ class CsvLayout {
       if (field.empty() || field == "undefined") continue;
       double value = 0;
       if (field == "not_finite") {
-        value = kNotFinite;
+        value = kPublishedNotFinite;
       } else if (!absl::SimpleAtod(field, &value)) {
         return absl::InvalidArgumentError(absl::StrCat("`", field, "` in column `", column.name, "` is no number"));
       }
@@ -242,7 +241,7 @@ class CsvLayout {
         row.accuracies.emplace_back(column.metric, value);
         continue;
       }
-      if (IsCount(column.proxy) && std::isfinite(value) && value != kNotFinite) {
+      if (IsCount(column.proxy) && std::isfinite(value) && value != kPublishedNotFinite) {
         if (in_millions_) value = std::round(value * 1e6);
         if (column.proxy == kParams) {
           ZCB_RETURN_IF_ERROR(reader.CheckParameters(*space, architecture, task, value / 1e6, /*exact=*/true));
@@ -406,10 +405,10 @@ absl::Status ReadNasbenchSuiteRecord(const std::string& task_name, const std::st
     if (!value.is_object()) continue;  // id, index
     if (!value.contains("score")) return absl::InvalidArgumentError(absl::StrCat("`", key, "` has no score"));
     ZCB_ASSIGN_OR_RETURN(const ProxyText proxy, ParseProxyText(key));
-    double score = value["score"].is_number() ? value["score"].get<double>() : kNotFinite;
+    double score = value["score"].is_number() ? value["score"].get<double>() : kPublishedNotFinite;
     double seconds = value.contains("time") && value["time"].is_number() ? value["time"].get<double>() : 0;
     if (!std::isfinite(seconds) || seconds < 0) seconds = 0;
-    if (IsCount(key) && std::isfinite(score) && score != kNotFinite) {
+    if (IsCount(key) && std::isfinite(score) && score != kPublishedNotFinite) {
       if (key == kParams) {
         ZCB_RETURN_IF_ERROR(reader.CheckParameters(*space, row.architecture, row.task, score, /*exact=*/true));
       }

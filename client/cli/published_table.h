@@ -31,6 +31,8 @@
 
 namespace zcbench {
 
+inline constexpr double kPublishedNotFinite = -1e8;  // how NASLib writes NaN and infinities
+
 struct PublishedScore {
   std::string proxy;            // canonical text
   std::optional<double> value;  // unset: not finite
