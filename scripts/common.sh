@@ -26,7 +26,7 @@ build() {
   if [ -f "$folder/build.ninja" ] && [ "$(cached_torch_root "$folder")" = "$TORCH_ROOT" ]; then
     say "building build/$preset: seconds when little has changed"
   else
-    say "building build/$preset: the first build takes about 12 minutes on 2 cores, later ones seconds"
+    say "building build/$preset: the first build takes about 20 minutes on 2 cores, later ones seconds"
     # -U: CMake remembers what it found in another LibTorch.
     (cd "$ROOT" && cmake --preset "$preset" -U 'LibTorch_*' -DZCB_TORCH_ROOT="$TORCH_ROOT") ||
       fail "build/$preset cannot be configured (see above); scripts/setup installs what it needs"
