@@ -33,14 +33,16 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, size_t m
   return bytes;
 }
 
-absl::Status WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes) {
+absl::Status WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes, mode_t mode) {
   const std::string temporary = absl::StrCat(path.string(), ".", ::getpid(), ".tmp");
   const auto failed = [&](const char* step) {
     const std::string reason = std::strerror(errno);
     ::unlink(temporary.c_str());
     return absl::UnavailableError(absl::StrCat(path.string(), ": ", step, ": ", reason));
   };
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  ::unlink(temporary.c_str());  // of a process that died
+  // O_EXCL: nobody may have put a file or a link of their own here.
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   if (fd < 0) return failed("cannot create it");
   for (size_t done = 0; done < bytes.size();) {
     const ssize_t wrote = ::write(fd, bytes.data() + done, bytes.size() - done);

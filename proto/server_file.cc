@@ -1,13 +1,11 @@
 #include "proto/server_file.h"
 
-#include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -187,23 +185,7 @@ std::string TokenFor(const ServerFile& file, std::string_view role) {
 }
 
 absl::Status WritePrivateFile(const std::filesystem::path& path, std::string_view bytes) {
-  const std::string temporary = absl::StrCat(path.string(), ".", ::getpid(), ".tmp");
-  ::unlink(temporary.c_str());
-  // O_EXCL: nobody may have put a file or a link of their own here.
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  bool good = fd >= 0;
-  for (size_t done = 0; good && done < bytes.size();) {
-    const ssize_t wrote = ::write(fd, bytes.data() + done, bytes.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    good = wrote > 0;
-    if (good) done += static_cast<size_t>(wrote);
-  }
-  good = good && ::fsync(fd) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0;
-  const std::string reason = std::strerror(errno);
-  if (fd >= 0) ::close(fd);
-  if (good) return absl::OkStatus();
-  ::unlink(temporary.c_str());
-  return absl::UnavailableError(absl::StrCat(path.string(), " cannot be written: ", reason));
+  return WriteFileAtomically(path, bytes, 0600);
 }
 
 absl::StatusOr<std::string> ReadPrivateFile(const std::filesystem::path& path, size_t max_bytes) {
