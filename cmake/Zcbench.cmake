@@ -1,7 +1,8 @@
 # The functions that keep a folder's CMakeLists.txt at one to five lines.
 #
 #   zcb_library(NAME SRCS a.cc ... DEPS base ...)    target zcbench::NAME; a dependency is one of ours, or a full target name
-#   zcb_test(NAME DEPS ... [LABELS ...] [TIMEOUT s]) NAME.cc beside the code, GoogleTest main included
+#   zcb_test(NAME DEPS ... [LABELS ...] [TIMEOUT s]) NAME.cc beside the code, GoogleTest main included; SHARDS n: a long
+#                                                    one as n ctest tests NAME_0 ... of one thread each
 #   zcb_binary(NAME SRCS main.cc DEPS ...)           an installed program
 #   zcb_registry(KIND k TYPE T HEADER h NAMES ...)   generates k_registry.cc: one list of everything registered as k
 #
@@ -115,7 +116,7 @@ function(zcb_binary NAME)
 endfunction()
 
 function(zcb_test PATH)
-  cmake_parse_arguments(A "TORCH" "TIMEOUT" "DEPS;LABELS;SRCS" ${ARGN})
+  cmake_parse_arguments(A "TORCH" "TIMEOUT;SHARDS" "DEPS;LABELS;SRCS" ${ARGN})
   zcb_resolve(deps ${A_DEPS})
   get_filename_component(NAME ${PATH} NAME)
   add_executable(${NAME} ${PATH}.cc ${A_SRCS})
@@ -126,12 +127,22 @@ function(zcb_test PATH)
     target_compile_options(${NAME} PRIVATE -O1)  # what a test spends is in the libraries
   endif()
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${NAME} COMMAND ${NAME})
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 120)
   endif()
   # Waiting OpenMP threads leave the cores to the others, as in zcbench-scorer.
-  set_tests_properties(${NAME} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}" ENVIRONMENT OMP_WAIT_POLICY=passive)
+  set(environment OMP_WAIT_POLICY=passive)
+  if(NOT A_SHARDS)
+    add_test(NAME ${NAME} COMMAND ${NAME})
+    set_tests_properties(${NAME} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}" ENVIRONMENT "${environment}")
+    return()
+  endif()
+  math(EXPR last "${A_SHARDS} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${NAME}_${shard} COMMAND ${NAME})
+    set_tests_properties(${NAME}_${shard} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}" COST 1000
+      ENVIRONMENT "${environment};OMP_NUM_THREADS=1;GTEST_TOTAL_SHARDS=${A_SHARDS};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
 endfunction()
 
 # Every name NAMES holds must be defined by a file of the same name with ZCB_REGISTER(KIND, NAME). The generated file

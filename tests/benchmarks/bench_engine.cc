@@ -1,9 +1,10 @@
 // What the engine costs, in units: one unit = the plain autograd forward + backward of the same model and images in the
 // same process, the faster of one batch and (where the model has no batch normalisation) micro-batches of 8.
 //
-//   bench_engine [--json FILE] [--batch 64] [--rounds 3] [--filter REGEX]      (scripts/bench engine)
+//   bench_engine [--json FILE] [--batch 64] [--rounds 3] [--subject 0|1] [--filter REGEX]      (scripts/bench engine)
 //
-// The filter is of item names such as `AutoFormer-S: all proxies together`; the plain steps are always run.
+// Subject 0 is NAS-Bench-201, 1 AutoFormer-S; without it both. The filter is of item names such as `all proxies
+// together`; the plain steps are always run.
 //
 // For a NAS-Bench-201 architecture and AutoFormer-S, interleaved: the plain step, each pass, all proxies together (the
 // registered ones, those of the L-SWAG paper, those without second order and NTK), each proxy alone and the sum of
@@ -141,12 +142,18 @@ class Bench {
     Add("plain, one batch", [this] { Plain(1); });
     if (!model_->couples_samples()) Add(kPlainPieces, [this] { Plain(batch_size_ / kMicroBatch); });
     Add("draw the weights", [this] { source_.Default(*model_); });
-    for (const PassDefinition& pass : pass_registry().All()) {
-      if (pass.backward == Backward::kEachLossToWeights && model_->couples_samples())
-        continue;  // one backward an image
-      Add("pass " + pass.name, [this, pass] { Pass({.pass = pass.name, .images = ImagesOf(pass)}, EventsOf(pass)); });
+    // Each pass as its proxies ask for it.
+    std::map<PassSpec, uint32_t> passes;
+    for (const ProxyText& proxy : all_) {
+      for (const Observation& observation : CreateProxy(proxy).value()->Observes())
+        if (observation.pass.draw == 0) passes[observation.pass] |= observation.events;
     }
-    Add("pass train_loss, 8 parts", [this] { Pass({"train_loss", 8}, kGradientMoments); });
+    for (const auto& [spec, events] : passes) {
+      std::string name = absl::StrCat("pass ", spec.pass);
+      if (spec.parts > 1) absl::StrAppend(&name, ", ", spec.parts, " parts");
+      if (spec.images > 0) absl::StrAppend(&name, ", ", spec.images, " images");
+      Add(name, [this, spec = spec, events = events] { Pass(spec, events); });
+    }
     Add(kTogether, [this] { Run(all_); });
     Add("those of the paper", [this] { Run(paper_); });
     Add("all but grasp and NTK", [this] { Run(first_order_); });
@@ -162,8 +169,10 @@ class Bench {
     const int64_t before = StatusBytes("VmRSS");
     if (work == "all") {
       Run(without_grasp_);
-    } else {
+    } else if (work == "plain" || work == "pieces") {
       Plain(work == "pieces" ? batch_size_ / kMicroBatch : 1);
+    } else {
+      Run({{work, {}}});
     }
     return StatusBytes("VmHWM") - before;
   }
@@ -248,29 +257,6 @@ class Bench {
     return std::any_of(std::begin(kAuthors), std::end(kAuthors), [&](const auto& pair) { return pair.first == proxy; });
   }
 
-  static int ImagesOf(const PassDefinition& pass) { return pass.backward == Backward::kEachOutputToWeights ? 16 : 0; }
-  // The events that make a pass do what it is for.
-  static uint32_t EventsOf(const PassDefinition& pass) {
-    switch (pass.backward) {
-      case Backward::kNone:
-        return kOutputs;
-      case Backward::kLossToWeights:
-        return pass.graph.batch_norm == BatchNormUse::kSample ? kSampleGradients : kWeightGradients;
-      case Backward::kOutputToWeights:
-        return kWeightGradients;
-      case Backward::kHessian:
-        return kHessianProducts;
-      case Backward::kEachLossToWeights:
-      case Backward::kEachOutputToWeights:
-        return kSampleGradients;
-      case Backward::kOutputToImages:
-        return kInputGradients;
-      case Backward::kFeatures:
-        return kFeatureGradients;
-    }
-    return 0;
-  }
-
   std::string NameOf(const std::string& item) const { return absl::StrCat(subject_.label, ": ", item); }
 
   void Add(const std::string& item, std::function<void()> work) {
@@ -332,8 +318,8 @@ int main(int argc, char** argv) {
   int rounds = 3;
   std::string json;
   std::string filter;
-  std::string peak;  // for PeakMemory alone
-  size_t subject = 0;
+  std::string peak;  // for PeakMemory: plain, pieces, all, or the name of a proxy
+  int subject = -1;  // all
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     if (flag == "--filter") filter = argv[i + 1];
@@ -341,15 +327,16 @@ int main(int argc, char** argv) {
     if (flag == "--batch") batch = std::atoi(argv[i + 1]);
     if (flag == "--rounds") rounds = std::atoi(argv[i + 1]);
     if (flag == "--peak") peak = argv[i + 1];
-    if (flag == "--subject") subject = static_cast<size_t>(std::atoi(argv[i + 1]));
+    if (flag == "--subject") subject = std::atoi(argv[i + 1]);
   }
-  if (batch < 8 || batch % 8 != 0 || rounds < 1) {
-    std::fprintf(stderr, "bench_engine: --batch must be a multiple of 8, --rounds at least 1\n");
+  const int subjects = static_cast<int>(std::size(zcbench::kSubjects));
+  if (subject >= subjects || batch < 8 || batch % 8 != 0 || rounds < 1) {
+    std::fprintf(stderr, "bench_engine: --batch must be a multiple of 8, --rounds at least 1, --subject 0 or 1\n");
     return 2;
   }
   at::set_num_threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
   if (!peak.empty()) {
-    std::printf("%lld\n", static_cast<long long>(zcbench::Bench(subject, batch, 1).PeakOf(peak)));
+    std::printf("%lld\n", static_cast<long long>(zcbench::Bench(static_cast<size_t>(subject), batch, 1).PeakOf(peak)));
     return 0;
   }
   // Repetitions of different items in random order, so that what else the machine does touches all alike.
@@ -360,8 +347,10 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&count, arguments);
 
   std::vector<std::unique_ptr<zcbench::Bench>> benches;
-  for (size_t i = 0; i < std::size(zcbench::kSubjects); ++i)
-    benches.push_back(std::make_unique<zcbench::Bench>(i, batch, rounds));
+  for (int i = 0; i < subjects; ++i) {
+    if (subject < 0 || subject == i)
+      benches.push_back(std::make_unique<zcbench::Bench>(static_cast<size_t>(i), batch, rounds));
+  }
   for (const auto& bench : benches) bench->Register();
   zcbench::Collector collector;
   benchmark::RunSpecifiedBenchmarks(&collector);

@@ -50,7 +50,7 @@ class ProxyPropertyTest : public testing::TestWithParam<Case> {
     request_.cell = *cell;
     request_.architecture = GetParam().architecture;
     request_.seed = 3;
-    auto engine = Engine::Create({.device = "cpu", .threads = 2, .dtype = "float32"});
+    auto engine = Engine::Create({.device = "cpu", .threads = 1, .dtype = "float32"});
     ASSERT_THAT(engine, IsOk());
     engine_ = *std::move(engine);
   }

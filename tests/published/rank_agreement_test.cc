@@ -69,7 +69,7 @@ TEST(RankAgreementTest, ScoresOfNasbench201RankAsThePublishedOnes) {
   ASSERT_THAT(images, IsOk());
   const auto batch = MakeProbeBatch(**images, task, cell, /*seed=*/0);
   ASSERT_THAT(batch, IsOk());
-  const auto engine = Engine::Create({.device = "cpu"});
+  const auto engine = Engine::Create({.device = "cpu", .threads = 1});
   ASSERT_THAT(engine, IsOk());
 
   ScoringRequest request;
