@@ -1,7 +1,10 @@
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/nearest.h"
 #include "base/registry.h"
 #include "base/sha256.h"
@@ -64,6 +67,12 @@ TEST(ManualClockTest, MovesOnlyWhenAdvanced) {
   ManualClock clock(absl::FromUnixSeconds(100));
   clock.Advance(absl::Seconds(5));
   EXPECT_EQ(clock.Now(), absl::FromUnixSeconds(105));
+}
+
+TEST(MemoryTest, SomeOfTheMachinesIsAvailable) {
+  const auto all = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
+  EXPECT_GT(AvailableMemory(), uint64_t{1} << 20);
+  EXPECT_LE(AvailableMemory(), all);
 }
 
 }  // namespace

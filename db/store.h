@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -299,6 +300,42 @@ struct SourceFile {
   std::string digest{};  // SHA-256
 };
 
+// ---- The store as a whole.
+
+// What a store is and how it fares.
+struct StoreFacts {
+  std::string engine{};  // "SQLite 3.40.1"
+  // A fault of this version of the engine that is known, and why it does no harm here; empty: none.
+  std::string engine_note{};
+  int schema = 0;
+  int newest_schema = 0;      // that this zcbench knows
+  std::string file_system{};  // "ext4"; empty: not known
+  bool network = false;       // the file system is one
+  uint64_t bytes = 0;         // on the disk
+  uint64_t free_bytes = 0;    // there, for this user
+  uint64_t conflicts = 0;
+  uint64_t expired_leases = 0;  // of running jobs: nobody has them now
+};
+
+// How far a StoreTask is.
+struct StoreProgress {
+  std::string_view stage{};             // what it does from now on, for people; static
+  uint64_t done = 0;                    // of `total`: bytes of a backup, checks of a check
+  uint64_t total = 0;                   // grows with no step
+  std::vector<std::string> problems{};  // that a check has found since the step before
+};
+
+// A long run over the whole store, a piece at a time, while reading and writing go on. It belongs to one moment of the
+// store. Used by one thread at a time; the store outlives it.
+class StoreTask {
+ public:
+  virtual ~StoreTask() = default;
+  // Runs the next piece; unset: all is done. After an error the task is over. UNAVAILABLE, DATA_LOSS as StoreReader.
+  virtual absl::StatusOr<std::optional<StoreProgress>> Step() = 0;
+  // From any thread: the step that runs, or the next one, soon answers CANCELLED.
+  virtual void Cancel() = 0;
+};
+
 // Reads within one transaction: all answers belong to one moment. Valid, and used by one thread, within the function
 // that received it. Every method may also answer UNAVAILABLE (busy, disk full) and DATA_LOSS (the file is damaged).
 class StoreReader {
@@ -443,6 +480,18 @@ class Store {
   // Writes all but queue, remembered answers and the content of probe batches into a new single file, which
   // OpenPublishedStore reads. ALREADY_EXISTS: `file` is there.
   virtual absl::Status Publish(const std::filesystem::path& file) = 0;
+
+  // Copies the store as it is now into a new single file, queue and images included, with which a server can start.
+  // Until the task is done the file is a part; the caller removes it when it fails. ALREADY_EXISTS: `file` is there.
+  // RESOURCE_EXHAUSTED: its disk has too little space.
+  virtual absl::StatusOr<std::unique_ptr<StoreTask>> StartBackup(const std::filesystem::path& file) = 0;
+
+  // Checks the file (every page, every index, every reference) and what must be true of its rows: the counts of every
+  // column and job, the digest of every probe batch. What is wrong is a problem and no error.
+  virtual absl::StatusOr<std::unique_ptr<StoreTask>> StartCheck() = 0;
+
+  // `now` tells which leases have expired.
+  virtual absl::StatusOr<StoreFacts> GetFacts(absl::Time now) = 0;
 
   // A published file: Write answers FAILED_PRECONDITION.
   virtual bool read_only() const { return false; }

@@ -66,6 +66,9 @@ constexpr std::pair<std::string_view, unsigned> kMethods[] = {
     {"/zcbench.v1.PublicationService/ImportScores", kAdmin},
     {"/zcbench.v1.PublicationService/StreamAccuracies", kReader},
     {"/zcbench.v1.PublicationService/ExportStore", kReader},
+    {"/zcbench.v1.StoreService/BackUpStore", kAdmin},  // it takes disk
+    {"/zcbench.v1.StoreService/CheckStore", kAdmin},   // and time
+    {"/zcbench.v1.StoreService/DescribeStore", kReader},
     {"/grpc.health.v1.Health/Check", kAnyone | kReader | kWorker},  // a cluster's probe has no token
     {"/grpc.health.v1.Health/Watch", kAnyone | kReader | kWorker},
     {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", kReader | kWorker},

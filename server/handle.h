@@ -29,8 +29,9 @@ grpc::ServerUnaryReactor* Handle(Executor& executor, grpc::CallbackServerContext
 }
 
 // For a server stream with one write at a time. `Source` has absl::StatusOr<bool> Next(Response&): true, send it and
-// ask again when it is written; false, the end. It runs on the executor, so a reader that stops costs no thread and no
-// transaction.
+// ask again when it is written; false, the end. It runs on the executor, so a reader that stops costs no thread. It may
+// have void Cancel(), called from another thread when the reader has gone or the server stops, which ends a long
+// Next().
 template <typename Response, typename Source>
 class Stream final : public grpc::ServerWriteReactor<Response> {
  public:
@@ -45,6 +46,9 @@ class Stream final : public grpc::ServerWriteReactor<Response> {
     } else {
       this->Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the reader has gone"));
     }
+  }
+  void OnCancel() override {
+    if constexpr (requires { source_.Cancel(); }) source_.Cancel();
   }
   void OnDone() override { delete this; }
 

@@ -8,7 +8,9 @@
 #include <iostream>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "base/log.h"
+#include "db/sqlite/sqlite_store.h"
 #include "proto/server_file.h"
 #include "server/server.h"
 
@@ -18,13 +20,45 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 
+// Runs what works on a whole file, with a line every few seconds of how far it is.
+template <typename Body>
+int Maintain(const char* what, const Body& body) {
+  const absl::Time start = absl::Now();
+  absl::Time next = start + absl::Seconds(2);
+  const auto progress = [&](uint64_t written, uint64_t most) -> absl::Status {
+    const absl::Time now = absl::Now();
+    if (now < next) return absl::OkStatus();
+    next = now + absl::Seconds(5);
+    const double seconds = absl::ToDoubleSeconds(now - start);
+    const double rate = static_cast<double>(written) / seconds;
+    // Before the first byte the rows are read and sorted, which cannot be foreseen.
+    std::cerr << what << ": " << (written >> 20) << " of at most " << (most >> 20) << " MiB, "
+              << static_cast<int64_t>(seconds) << " s";
+    if (written > 0 && written < most) {
+      std::cerr << ", " << static_cast<int64_t>(rate) / (1 << 20) << " MiB/s, ETA at most "
+                << static_cast<int64_t>(static_cast<double>(most - written) / rate) << " s";
+    }
+    std::cerr << std::endl;
+    return absl::OkStatus();
+  };
+  const absl::Status status = body(progress);
+  if (status.ok()) {
+    std::cerr << what << ": done in " << absl::FormatDuration(absl::Trunc(absl::Now() - start, absl::Milliseconds(1)))
+              << std::endl;
+    return 0;
+  }
+  std::cerr << "zcbench-server: " << status.message() << "\n";
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? kExitUsage : kExitFailed;
+}
+
 int Run(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", 0);  // what matters of its lines is in the status of a call, and logged by us
   CLI::App app("The zcbench server: owns the database, gives work to workers and answers the command line.");
   app.footer(
       "Examples:\n"
       "  zcbench-server --store /data/bench.db\n"
-      "  zcbench-server --store /data/bench.db --listen 0.0.0.0:7700 --server-file /data/bench.server.json\n\n"
+      "  zcbench-server --store /data/bench.db --listen 0.0.0.0:7700 --server-file /data/bench.server.json\n"
+      "  zcbench-server store vacuum /data/bench.db\n\n"
       "Connections are encrypted, and every call needs a token; both are in the server file (docs/operations.md).\n"
       "SIGTERM or Ctrl-C stops it: nothing new is given out, calls in progress have 5 s, everything recorded is kept.\n"
       "Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.");
@@ -54,10 +88,29 @@ int Run(int argc, char** argv) {
       ->check(CLI::Range(1.0, 86400.0))
       ->capture_default_str();
   app.set_version_flag("--version", std::string("zcbench-server ") + ZCB_VERSION);
+  CLI::App* const maintenance =
+      app.add_subcommand("store", "Works on a database without serving it (see `zcbench store --help`)");
+  maintenance->require_subcommand(1);
+  std::string from;
+  std::string to;
+  CLI::App* const copy = maintenance->add_subcommand("copy", "Copies a store into a new one, compacted");
+  copy->add_option("from", from, "sqlite:FILE")->required();
+  copy->add_option("to", to, "sqlite:FILE, which is not there yet")->required();
+  CLI::App* const vacuum = maintenance->add_subcommand("vacuum", "Gives the space of deleted rows back to the disk");
+  vacuum->add_option("file", from, "The database; no server may have it open")->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  // A limit on the size of files is an error of writing, as a full disk is.
+  signal(SIGXFSZ, SIG_IGN);
+  if (*copy) {
+    return Maintain("copying", [&](auto progress) { return CopyStore(from, to, progress); });
+  }
+  if (*vacuum) {
+    setenv("SQLITE_TMPDIR", std::filesystem::absolute(from).parent_path().c_str(), 0);  // a disk made for its size
+    return Maintain("vacuuming", [&](auto progress) { return VacuumStore(from, progress); });
   }
   options.store = store;
   options.scheduler.lease_duration = absl::Seconds(lease_seconds);

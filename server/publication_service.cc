@@ -18,6 +18,7 @@
 #include "nas/task.h"
 #include "server/convert.h"
 #include "server/handle.h"
+#include "server/own_file.h"
 
 namespace zcbench {
 namespace {
@@ -76,22 +77,6 @@ class AccuracyStream {
   size_t next_ = 0;
   ArchitectureId after_{};
   bool begun_ = false;
-};
-
-// A file that nobody else needs.
-class OwnFile {
- public:
-  explicit OwnFile(std::filesystem::path path) : path_(std::move(path)) {}
-  ~OwnFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  OwnFile(const OwnFile&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 class StoreStream {

@@ -18,6 +18,7 @@
 #include "server/probe_batch_service.h"
 #include "server/publication_service.h"
 #include "server/query_service.h"
+#include "server/store_service.h"
 #include "server/worker_service.h"
 
 namespace zcbench {
@@ -40,7 +41,8 @@ class GrpcServer final : public Server {
         job_service_(*scheduler_, *executor_),
         probe_batch_service_(*store_, clock, *executor_),
         query_service_(*store_, *scheduler_, clock, *executor_, version),
-        publication_service_(*store_, clock, *executor_) {
+        publication_service_(*store_, clock, *executor_),
+        store_service_(*store_, clock, *executor_, version) {
     scheduler_->SetWake([this] { long_poll_->Wake(); });
   }
 
@@ -62,6 +64,7 @@ class GrpcServer final : public Server {
     builder.RegisterService(&probe_batch_service_);
     builder.RegisterService(&query_service_);
     builder.RegisterService(&publication_service_);
+    builder.RegisterService(&store_service_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
       return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address, ": it is in use, or not ours"));
@@ -107,6 +110,7 @@ class GrpcServer final : public Server {
   ProbeBatchService probe_batch_service_;
   QueryService query_service_;
   PublicationService publication_service_;
+  StoreService store_service_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   ServerFile access_;

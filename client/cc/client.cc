@@ -54,7 +54,8 @@ Client::Client(std::string address, std::shared_ptr<grpc::Channel> channel)
       jobs_(pb::JobService::NewStub(channel_)),
       probe_batches_(pb::ProbeBatchService::NewStub(channel_)),
       queries_(pb::QueryService::NewStub(channel_)),
-      publications_(pb::PublicationService::NewStub(channel_)) {}
+      publications_(pb::PublicationService::NewStub(channel_)),
+      store_(pb::StoreService::NewStub(channel_)) {}
 
 bool Client::connected() const { return channel_->GetState(false) == GRPC_CHANNEL_READY; }
 
@@ -298,6 +299,20 @@ absl::Status Client::StreamAccuracies(const std::string& space, const std::strin
 absl::Status Client::ExportStore(const std::function<absl::Status(const pb::ExportStoreResponse&)>& receive) {
   grpc::ClientContext context;
   return Receive(context, *publications_->ExportStore(&context, pb::ExportStoreRequest()), receive);
+}
+
+absl::Status Client::BackUpStore(const std::function<absl::Status(const pb::BackUpStoreResponse&)>& receive) {
+  grpc::ClientContext context;
+  return Receive(context, *store_->BackUpStore(&context, pb::BackUpStoreRequest()), receive);
+}
+
+absl::Status Client::CheckStore(const std::function<absl::Status(const pb::CheckStoreResponse&)>& receive) {
+  grpc::ClientContext context;
+  return Receive(context, *store_->CheckStore(&context, pb::CheckStoreRequest()), receive);
+}
+
+absl::StatusOr<pb::DescribeStoreResponse> Client::DescribeStore() {
+  return Call(*store_, &pb::StoreService::Stub::DescribeStore, pb::DescribeStoreRequest());
 }
 
 }  // namespace zcbench

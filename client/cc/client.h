@@ -18,6 +18,7 @@
 #include "zcbench/v1/job.grpc.pb.h"
 #include "zcbench/v1/publication.grpc.pb.h"
 #include "zcbench/v1/query.grpc.pb.h"
+#include "zcbench/v1/store.grpc.pb.h"
 
 namespace zcbench {
 
@@ -69,6 +70,11 @@ class Client {
                                 const std::function<absl::Status(const pb::StreamAccuraciesResponse&)>& receive);
   absl::Status ExportStore(const std::function<absl::Status(const pb::ExportStoreResponse&)>& receive);
 
+  // As StreamScores.
+  absl::Status BackUpStore(const std::function<absl::Status(const pb::BackUpStoreResponse&)>& receive);
+  absl::Status CheckStore(const std::function<absl::Status(const pb::CheckStoreResponse&)>& receive);
+  absl::StatusOr<pb::DescribeStoreResponse> DescribeStore();
+
  private:
   Client(std::string address, std::shared_ptr<grpc::Channel> channel);
 
@@ -87,6 +93,7 @@ class Client {
   std::unique_ptr<pb::ProbeBatchService::Stub> probe_batches_;
   std::unique_ptr<pb::QueryService::Stub> queries_;
   std::unique_ptr<pb::PublicationService::Stub> publications_;
+  std::unique_ptr<pb::StoreService::Stub> store_;
 };
 
 }  // namespace zcbench

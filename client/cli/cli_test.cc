@@ -106,8 +106,10 @@ std::vector<nlohmann::json> Rows(const std::string& text) {
 // ---- Usage.
 
 TEST_F(CliTest, EveryCommandHasHelpWithExamples) {
-  for (const char* command : {"up", "down", "submit", "watch", "scores", "correlate", "layers", "failures", "cancel",
-                              "list", "import", "import images", "import accuracies", "workers", "drain"}) {
+  for (const char* command :
+       {"up",       "down",   "submit",       "watch",       "scores",        "correlate",         "layers",
+        "failures", "cancel", "list",         "import",      "import images", "import accuracies", "workers",
+        "drain",    "store",  "store backup", "store check", "store copy",    "store vacuum",      "doctor"}) {
     std::vector<std::string> arguments = Words(command);
     arguments.push_back("--help");
     const Output output = RunWithoutServer(arguments);

@@ -59,6 +59,8 @@ std::unique_ptr<Command> MakeCancel();
 std::unique_ptr<Command> MakeList();
 std::unique_ptr<Command> MakeImport();
 std::unique_ptr<Command> MakeExport();
+std::unique_ptr<Command> MakeStore();
+std::unique_ptr<Command> MakeDoctor();
 std::unique_ptr<Command> MakeWorkers();
 std::unique_ptr<Command> MakeDrain();
 
@@ -80,6 +82,7 @@ class ServerOption {
   absl::StatusOr<std::unique_ptr<Client>> Connect() const;
   // What would be connected to. UNAVAILABLE: none is named and none is here. Other codes as of FindServer.
   absl::StatusOr<ServerFile> Find() const;
+  bool reads_file() const { return !file_.empty(); }
 
  private:
   class PrivateServer;

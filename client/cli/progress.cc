@@ -76,6 +76,12 @@ std::string RateText(double per_second) {
   return absl::StrFormat("%.1f/h", per_second * 3600);
 }
 
+std::string BytesText(uint64_t bytes) {
+  constexpr double kMebibyte = 1 << 20;
+  const double mebibytes = static_cast<double>(bytes) / kMebibyte;
+  return mebibytes < 1024 ? absl::StrFormat("%.1f MiB", mebibytes) : absl::StrFormat("%.1f GiB", mebibytes / 1024);
+}
+
 std::string FailureWord(pb::FailureKind kind) {
   switch (kind) {
     case pb::FAILURE_KIND_OUT_OF_MEMORY:

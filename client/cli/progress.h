@@ -2,6 +2,7 @@
 #ifndef ZCBENCH_CLIENT_CLI_PROGRESS_H_
 #define ZCBENCH_CLIENT_CLI_PROGRESS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ std::string DurationText(absl::Duration duration);
 
 // In the unit that gives a number of at least 1: "12.3/s", "8.5/min", "1.2/h".
 std::string RateText(double per_second);
+
+// "0.0 MiB", "120.5 MiB", "3.2 GiB".
+std::string BytesText(uint64_t bytes);
 
 // "out of memory", "crash", "error".
 std::string FailureWord(pb::FailureKind kind);

@@ -19,6 +19,13 @@ pb::Job RunningJob() {
   return job;
 }
 
+TEST(ProgressTest, BytesAreInMebibytesOrGibibytes) {
+  EXPECT_EQ(BytesText(0), "0.0 MiB");
+  EXPECT_EQ(BytesText(120 << 20), "120.0 MiB");
+  EXPECT_EQ(BytesText((uint64_t{1} << 30) - (1 << 20)), "1023.0 MiB");
+  EXPECT_EQ(BytesText(uint64_t{3} << 29), "1.5 GiB");
+}
+
 TEST(ProgressTest, DurationsHaveTwoUnitsAtMost) {
   const std::pair<absl::Duration, const char*> cases[] = {
       {absl::ZeroDuration(), "under 1 s"}, {absl::Milliseconds(700), "1 s"},

@@ -3,7 +3,10 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -70,6 +73,16 @@ class TestWorker {
 
   // Scores one round of leases; how many architectures that were.
   int Work() {
+    int scored = 0;
+    for (const pb::Lease& lease : Leases()) {
+      const grpc::Status status = Record(lease);
+      EXPECT_TRUE(status.ok()) << status.error_message();
+      scored += lease.items_size();
+    }
+    return scored;
+  }
+
+  std::vector<pb::Lease> Leases() {
     pb::SynchronizeRequest request;
     request.set_session(session_);
     request.set_state(pb::WORKER_STATE_IDLE);
@@ -77,32 +90,11 @@ class TestWorker {
     pb::SynchronizeResponse response;
     const grpc::Status status = stub_->Synchronize(Context().get(), request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
-    int scored = 0;
-    for (const pb::Lease& lease : response.leases()) {
-      Record(lease);
-      scored += lease.items_size();
-    }
-    return scored;
+    return {response.leases().begin(), response.leases().end()};
   }
 
- private:
-  static std::unique_ptr<grpc::ClientContext> Context() {
-    auto context = std::make_unique<grpc::ClientContext>();
-    context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
-    return context;
-  }
-
-  static pb::Execution Execution() {
-    pb::Execution execution;
-    execution.set_worker("test-worker");
-    execution.set_host("test-host");
-    execution.set_device("cpu");
-    execution.set_numerics("cpu-test");
-    execution.set_zcbench_version("0.1.0");
-    return execution;
-  }
-
-  void Record(const pb::Lease& lease) {
+  // Records the scores of the lease and closes it; the same lease is the same request.
+  grpc::Status Record(const pb::Lease& lease) {
     pb::RecordScoresRequest request;
     request.set_session(session_);
     request.set_request_id("00000000-0000-4000-8000-" + std::to_string(100000000000 + lease.unit()));
@@ -128,8 +120,24 @@ class TestWorker {
     }
     request.set_close(pb::LEASE_OUTCOME_COMPLETED);
     pb::RecordScoresResponse response;
-    const grpc::Status status = stub_->RecordScores(Context().get(), request, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
+    return stub_->RecordScores(Context().get(), request, &response);
+  }
+
+ private:
+  static std::unique_ptr<grpc::ClientContext> Context() {
+    auto context = std::make_unique<grpc::ClientContext>();
+    context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    return context;
+  }
+
+  static pb::Execution Execution() {
+    pb::Execution execution;
+    execution.set_worker("test-worker");
+    execution.set_host("test-host");
+    execution.set_device("cpu");
+    execution.set_numerics("cpu-test");
+    execution.set_zcbench_version("0.1.0");
+    return execution;
   }
 
   std::unique_ptr<pb::WorkerService::Stub> stub_;
@@ -647,6 +655,159 @@ TEST_F(ServerTest, ScoresOfSeveralSourcesAreNotMixed) {
   const Output proxy = Run(run({"scores"}, {"--proxies", "zicooo"}));
   EXPECT_EQ(proxy.code, 2);
   EXPECT_THAT(proxy.err, HasSubstr("did you mean `zicoo`?"));
+}
+
+// ---- The database as a whole.
+
+TEST_F(ServerTest, ABackupIsADatabaseThatAnotherServerGoesOnWith) {
+  TestWorker worker(address_);
+  ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "40"}).code, 0);
+  ASSERT_TRUE(Eventually([&] { return worker.Work() > 0; }));
+  ASSERT_EQ(Json({"list", "jobs"}).at(0)["state"], "running");
+  const Output made = Run({"store", "backup", "copy.db"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.err, HasSubstr("wrote copy.db, "));
+  const Output again = Run({"store", "backup", "copy.db"});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("copy.db is there already"));
+  const Output check = Run({"store", "check", "--file", "copy.db"});
+  EXPECT_EQ(check.code, 0) << check.out;
+  EXPECT_THAT(check.err, HasSubstr("nothing is wrong: "));
+  EXPECT_EQ(Run({"store", "check"}).code, 0);
+  const std::vector<std::string> scores = {"scores", "--space", "nasbench201", "--task", "photos"};
+  std::vector<std::string> of_copy = scores;
+  of_copy.insert(of_copy.end(), {"--file", "copy.db"});
+  EXPECT_EQ(Run(of_copy).out, Run(scores).out);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    EXPECT_THAT(entry.path().string(), ::testing::Not(HasSubstr(".part-")));
+  }
+
+  // What is left of the job is in the copy, and is done from there.
+  server_.Signal(SIGTERM);
+  EXPECT_EQ(server_.Wait().code, 0);
+  Child other({ZCB_SERVER_PROGRAM, "--store", "copy.db"}, {.folder = folder_.path(), .environment = {}, .input = ""});
+  ASSERT_TRUE(Eventually([&] { return ReadServerFile(folder_.path() / kDefaultServerFile).ok(); })) << other.err();
+  TestWorker another(*ReadServerFile(folder_.path() / kDefaultServerFile));
+  ASSERT_TRUE(Eventually([&] {
+    another.Work();
+    return Json({"list", "jobs"}).at(0)["state"] == "done";
+  }));
+  EXPECT_THAT(Json(scores), SizeIs(40));
+}
+
+TEST_F(ServerTest, OnlyAnAdminTakesBackups) {
+  ASSERT_EQ(Run({"access", "--role", "reader", "--out", "reader.server.json"}).code, 0);
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"store", "backup", "mine.db"}, std::vector<std::string>{"store", "check"}}) {
+    std::vector<std::string> as_reader = command;
+    as_reader.insert(as_reader.end(), {"--server", "reader.server.json"});
+    const Output refused = Run(as_reader);
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.err, HasSubstr("is for the role admin"));
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    EXPECT_THAT(entry.path().string(), ::testing::Not(HasSubstr("mine.db")));
+  }
+  EXPECT_EQ(Run({"doctor", "--server", "reader.server.json"}).code, 0);
+}
+
+TEST_F(ServerTest, CopyGoesOnBesideAServerAndVacuumDoesNot) {
+  const Output busy = Run({"store", "vacuum", "zcbench.db"});
+  EXPECT_EQ(busy.code, 1);
+  EXPECT_THAT(busy.err, HasSubstr("in use by the server with process id " + std::to_string(server_.pid())));
+  EXPECT_EQ(Run({"store", "copy", "sqlite:zcbench.db", "sqlite:copy.db"}).code, 0);
+  EXPECT_EQ(Run({"store", "vacuum", "copy.db"}).code, 0);
+  EXPECT_EQ(Run({"store", "check", "--file", "copy.db"}).code, 0);
+  const Output unknown = Run({"store", "copy", "postgres://host/db", "sqlite:other.db"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("write sqlite:FILE"));
+}
+
+TEST_F(ServerTest, ASecondServerOnTheFileEndsAndSaysWhoHasIt) {
+  const Output second = Child({ZCB_SERVER_PROGRAM, "--store", "zcbench.db", "--server-file", "second.server.json"},
+                              {.folder = folder_.path(), .environment = {}, .input = ""})
+                            .Wait();
+  EXPECT_EQ(second.code, 1);
+  EXPECT_THAT(second.err, AllOf(HasSubstr("process id " + std::to_string(server_.pid())), HasSubstr("--store")));
+  EXPECT_EQ(Run({"list", "jobs"}).code, 0);  // the first one serves on
+}
+
+TEST_F(ServerTest, WhileTheDiskIsFullNothingIsAcknowledgedAndAfterwardsItGoesOn) {
+  TestWorker worker(address_);
+  ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "4"}).code, 0);
+  std::vector<pb::Lease> leases;
+  ASSERT_TRUE(Eventually([&] { return !(leases = worker.Leases()).empty(); }));
+  rlimit limit{};
+  ASSERT_EQ(prlimit(server_.pid(), RLIMIT_FSIZE, nullptr, &limit), 0);
+  rlimit none = limit;
+  none.rlim_cur = 1;
+  ASSERT_EQ(prlimit(server_.pid(), RLIMIT_FSIZE, &none, nullptr), 0);
+  // Not a refusal: a worker keeps its spool and tries again (worker/agent/agent.cc).
+  const grpc::Status full = worker.Record(leases.front());
+  EXPECT_EQ(full.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(full.error_message(), AllOf(HasSubstr("zcbench.db"), HasSubstr("free space on its disk")));
+  const Output pause = Run({"pause", "1"});
+  EXPECT_EQ(pause.code, 69);
+  EXPECT_THAT(pause.err, HasSubstr("free space on its disk"));
+  EXPECT_EQ(Json({"list", "jobs"}).at(0)["done"], 0);  // reading goes on
+  ASSERT_EQ(prlimit(server_.pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
+  for (const pb::Lease& lease : leases) {
+    const grpc::Status status = worker.Record(lease);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+  ASSERT_TRUE(Eventually([&] {
+    worker.Work();
+    return Json({"list", "jobs"}).at(0)["state"] == "done";
+  }));
+  EXPECT_THAT(Json({"scores", "1"}), SizeIs(4));
+  EXPECT_EQ(Run({"store", "check"}).code, 0);
+}
+
+TEST_F(ServerTest, TheDoctorLooksAtServerDatabaseAndMachine) {
+  const auto states = [](const nlohmann::json& rows) {
+    std::map<std::string, std::string> found;
+    for (const nlohmann::json& row : rows) found[row["check"]] = row["state"];
+    return found;
+  };
+  const Output lines = Run({"doctor"});
+  EXPECT_EQ(lines.code, 0) << lines.out;
+  EXPECT_THAT(lines.out, AllOf(HasSubstr("ok       server file"), HasSubstr("SQLite 3."), HasSubstr("valid until 20")));
+  std::map<std::string, std::string> healthy = states(Json({"doctor"}));
+  for (const char* check : {"server file", "certificate", "server", "version", "clock", "store", "engine", "schema",
+                            "file system", "conflicts", "leases", "jobs"}) {
+    EXPECT_EQ(healthy[check], "ok") << check;
+  }
+  EXPECT_THAT(healthy,
+              ::testing::IsSupersetOf({::testing::Key("disk"), ::testing::Key("programs"), ::testing::Key("scorer"),
+                                       ::testing::Key("images"), ::testing::Key("memory")}));
+
+  std::filesystem::permissions(folder_.path() / kDefaultServerFile, std::filesystem::perms(0644));
+  const Output open = Run({"doctor", "--format", "json"});
+  EXPECT_EQ(open.code, 1);
+  EXPECT_EQ(states(nlohmann::json::parse(open.out))["server file"], "error");
+  EXPECT_THAT(open.out, HasSubstr("chmod 600"));
+  std::filesystem::permissions(folder_.path() / kDefaultServerFile, std::filesystem::perms(0600));
+
+  {
+    TestWorker worker(address_);
+    ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "4"}).code, 0);
+  }
+  EXPECT_EQ(states(Json({"doctor", "--file", "zcbench.db"}))["store"], "ok");
+  server_.Signal(SIGTERM);
+  server_.Wait();
+  {
+    // A server that no worker has found yet: the job waits.
+    Child next({ZCB_SERVER_PROGRAM, "--store", "zcbench.db"},
+               {.folder = folder_.path(), .environment = {}, .input = ""});
+    ASSERT_TRUE(Eventually([&] { return ReadServerFile(folder_.path() / kDefaultServerFile).ok(); })) << next.err();
+    const nlohmann::json waiting = Json({"doctor"});
+    EXPECT_EQ(states(waiting)["jobs"], "warning");
+    EXPECT_THAT(waiting.dump(), HasSubstr("zcbench why 1"));
+  }
+  const Output away = Run({"doctor"});
+  EXPECT_EQ(away.code, 1);
+  EXPECT_THAT(away.out, AllOf(HasSubstr("error    server"), HasSubstr("has ended"), HasSubstr("zcbench up")));
+  EXPECT_THAT(away.out, HasSubstr("programs"));  // this machine is looked at all the same
 }
 
 }  // namespace

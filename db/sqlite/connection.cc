@@ -7,19 +7,36 @@
 namespace zcbench::sqlite {
 
 absl::Status ToStatus(sqlite3* db, int code, std::string_view context) {
-  const std::string message =
-      absl::StrCat(std::string(context), ": ", db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db),
-                   " (SQLite code ", code, ")");
+  const std::string reason =
+      absl::StrCat(db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db), " (SQLite code ", code, ")");
+  const std::string message = absl::StrCat(std::string(context), ": ", reason);
+  const char* const main = db == nullptr ? nullptr : sqlite3_db_filename(db, "main");
+  const std::string file = main == nullptr || *main == '\0' ? std::string(context) : std::string(main);
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
       return absl::UnavailableError(message);
+    case SQLITE_FULL:
+      return absl::UnavailableError(absl::StrCat(file, " cannot grow, since its disk is full: nothing of this was ",
+                                                 "recorded; free space on its disk, and recording goes on by itself"));
+    case SQLITE_IOERR:
+      if (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_SHMSIZE) {
+        return absl::UnavailableError(absl::StrCat(
+            file, " cannot be written: nothing of this was recorded; free space on its disk or raise the limit on the ",
+            "size of files (ulimit -f), and recording goes on by itself; else the disk fails: ", reason));
+      }
+      return absl::UnavailableError(absl::StrCat(file, " cannot be read or written, so its disk may fail: ", reason));
+    case SQLITE_READONLY:
+      if (code != SQLITE_READONLY_DIRECTORY && code != SQLITE_READONLY_CANTINIT) return absl::InternalError(message);
+      return absl::FailedPreconditionError(
+          absl::StrCat(file, " is a server's database, and to read it its folder must be writable; copy the file to ",
+                       "another folder, or read a backup, which needs no more: ", reason));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return absl::DataLossError(message);
+      return absl::DataLossError(absl::StrCat(file, " is damaged: ", reason,
+                                              "; stop the server, see what is wrong with `zcbench store check --file "
+                                              "FILE`, and restore it from a backup"));
     case SQLITE_CONSTRAINT:
       if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY) {
         return absl::AlreadyExistsError(message);

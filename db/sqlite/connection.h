@@ -20,8 +20,9 @@
 
 namespace zcbench::sqlite {
 
-// What SQLite answered, as a Status that begins with `context`. UNAVAILABLE: busy, disk full, input or output error.
-// DATA_LOSS: damaged, or no database. ALREADY_EXISTS: a unique constraint. INTERNAL: everything else.
+// What SQLite answered, as a Status that begins with `context` or names the file. UNAVAILABLE: busy, disk full, input
+// or output error. DATA_LOSS: damaged, or no database. FAILED_PRECONDITION: the folder is not
+// writable. ALREADY_EXISTS: a unique constraint. INTERNAL: everything else.
 absl::Status ToStatus(sqlite3* db, int code, std::string_view context);
 
 // Bytes for a BLOB column; must outlive the statement's run.

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -61,24 +62,32 @@ std::string_view NetworkFileSystemName(int64_t magic) {
   return "";
 }
 
-absl::Status RefuseNetworkFileSystem(const std::filesystem::path& folder) {
+FileSystem DescribeFileSystem(const std::filesystem::path& folder) {
   struct statfs system {};
   struct stat info {};
-  if (statfs(folder.c_str(), &system) != 0 || stat(folder.c_str(), &info) != 0) {
+  if (statfs(folder.c_str(), &system) != 0 || stat(folder.c_str(), &info) != 0) return {};
+  const std::string type = MountType(info.st_dev);
+  if (const std::string_view name = NetworkFileSystemName(system.f_type); !name.empty()) {
+    return {.name = std::string(name), .network = true};
+  }
+  bool network = false;
+  if ((system.f_type & 0xFFFFFFFF) == kFuse) {
+    for (std::string_view name : kNetworkFuse) network |= type.find(name) != std::string::npos;
+  }
+  return {.name = type, .network = network};
+}
+
+absl::Status RefuseNetworkFileSystem(const std::filesystem::path& folder) {
+  if (access(folder.c_str(), F_OK) != 0) {
     const int error = errno;
     const std::string message = absl::StrCat("the store's folder ", folder.string(), ": ", std::strerror(error));
-    return error == ENOENT ? absl::NotFoundError(message) : absl::UnavailableError(message);
+    return error == ENOENT ? absl::NotFoundError(absl::StrCat(message, "; make it, or choose another with --store"))
+                           : absl::UnavailableError(message);
   }
-  std::string name(NetworkFileSystemName(system.f_type));
-  if ((system.f_type & 0xFFFFFFFF) == kFuse) {
-    const std::string type = MountType(info.st_dev);
-    for (std::string_view network : kNetworkFuse) {
-      if (type.find(network) != std::string::npos) name = type;
-    }
-  }
-  if (name.empty()) return absl::OkStatus();
+  const FileSystem system = DescribeFileSystem(folder);
+  if (!system.network) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(folder.string(), " lies on a network file system (", name,
+      absl::StrCat(folder.string(), " lies on a network file system (", system.name,
                    "), where a database can be damaged; put the store on a local disk of the machine that runs the "
                    "server, e.g. --store /var/tmp/zcbench.db"));
 }

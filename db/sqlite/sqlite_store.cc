@@ -18,6 +18,7 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "db/sqlite/connection.h"
+#include "db/sqlite/maintenance.h"
 #include "db/sqlite/network_file_system.h"
 #include "db/sqlite/queries.h"
 
@@ -39,7 +40,15 @@ class LockFile {
   static absl::StatusOr<LockFile> Acquire(const std::filesystem::path& store) {
     const std::string path = store.string() + ".lock";
     LockFile lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-    if (lock.fd_ < 0) return absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+    if (lock.fd_ < 0) {
+      const int error = errno;
+      const std::string message = absl::StrCat("cannot write ", path, ": ", std::strerror(error));
+      if (error != EACCES && error != EPERM && error != EROFS) return absl::UnavailableError(message);
+      return absl::FailedPreconditionError(
+          absl::StrCat(message,
+                       "; the folder of the store must be writable for whoever runs the server. To read alone, use "
+                       "--file in place of a server"));
+    }
     if (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
       char holder[200] = {};
       if (pread(lock.fd_, holder, sizeof(holder) - 1, 0) <= 0) std::strcpy(holder, "another process");
@@ -115,16 +124,69 @@ absl::Status SetPragmas(Connection& connection) {
   return connection.Execute("PRAGMA cell_size_check = ON");
 }
 
-absl::Status Backup(Connection& connection, const std::string& path) {
-  ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> copy,
-                       Connection::Open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
-  sqlite3_backup* backup = sqlite3_backup_init(copy->db(), "main", connection.db(), "main");
-  if (backup == nullptr)
-    return sqlite::ToStatus(copy->db(), sqlite3_errcode(copy->db()), absl::StrCat("backup to ", path));
-  const int code = sqlite3_backup_step(backup, -1);
-  sqlite3_backup_finish(backup);
-  if (code != SQLITE_DONE) return sqlite::ToStatus(copy->db(), code, absl::StrCat("backup to ", path));
+absl::Status RunToEnd(StoreTask& task) {
+  while (true) {
+    ZCB_ASSIGN_OR_RETURN(const std::optional<StoreProgress> progress, task.Step());
+    if (!progress.has_value()) return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> OpenReader(const std::filesystem::path& file) {
+  ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Connection::Open(file.string(), SQLITE_OPEN_READONLY));
+  ZCB_RETURN_IF_ERROR(SetPragmas(*reader));
+  ZCB_RETURN_IF_ERROR(reader->Execute("PRAGMA query_only = ON"));
+  return reader;
+}
+
+// Begins the names of what belongs to nobody when a server starts: copies that another one did not finish.
+std::string PartPrefix(const std::filesystem::path& file) { return file.filename().string() + ".part-"; }
+
+void RemoveParts(const std::filesystem::path& file) {
+  std::error_code error;
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().starts_with(PartPrefix(file))) std::filesystem::remove(entry.path(), error);
+  }
+}
+
+// Renames `part`, which is whole and on the disk, to `file`. ALREADY_EXISTS: that is there.
+absl::Status Appear(const std::filesystem::path& part, const std::filesystem::path& file) {
+  if (link(part.c_str(), file.c_str()) != 0) {
+    const int error = errno;
+    const std::string message = absl::StrCat(file.string(), ": ", std::strerror(error));
+    return error == EEXIST ? absl::AlreadyExistsError(message) : absl::UnavailableError(message);
+  }
+  std::error_code ignored;
+  std::filesystem::remove(part, ignored);
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) {
+    (void)fsync(fd);
+    close(fd);
+  }
   return absl::OkStatus();
+}
+
+// Copies a file before its upgrade, to the first free one of FILE.version-N.backup, FILE.version-N.backup-2, ...
+absl::StatusOr<std::string> BackUpVersion(const std::filesystem::path& file, int64_t version) {
+  const std::filesystem::path part = file.parent_path() / absl::StrCat(PartPrefix(file), getpid());
+  ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, OpenReader(file));
+  const absl::Status copied = [&]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<StoreTask> task, sqlite::StartBackup(std::move(reader), part));
+    return RunToEnd(*task);
+  }();
+  if (!copied.ok()) {
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    return copied;
+  }
+  const std::string first = absl::StrCat(file.string(), ".version-", version, ".backup");
+  for (int number = 1;; ++number) {
+    const std::string name = number == 1 ? first : absl::StrCat(first, "-", number);
+    const absl::Status appeared = Appear(part, name);
+    if (appeared.ok()) return name;
+    if (!absl::IsAlreadyExists(appeared)) return appeared;
+  }
 }
 
 absl::Status Migrate(Connection& connection, const std::filesystem::path& file,
@@ -137,8 +199,7 @@ absl::Status Migrate(Connection& connection, const std::filesystem::path& file,
                                                       "; use the zcbench that wrote it, or a newer one"));
   }
   if (version > 0 && version < newest) {
-    const std::string backup = absl::StrCat(file.string(), ".version-", version, ".backup");
-    ZCB_RETURN_IF_ERROR(Backup(connection, backup));
+    ZCB_ASSIGN_OR_RETURN(const std::string backup, BackUpVersion(file, version));
     Log(LogLevel::kInfo, "upgrading the store",
         {{"file", file.string()}, {"from", absl::StrCat(version)}, {"to", absl::StrCat(newest)}, {"backup", backup}});
   }
@@ -174,11 +235,21 @@ class Readers {
     idle_.clear();
   }
 
-  absl::StatusOr<std::unique_ptr<Connection>> Open() const {
-    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Connection::Open(file_.string(), SQLITE_OPEN_READONLY));
-    ZCB_RETURN_IF_ERROR(SetPragmas(*reader));
-    ZCB_RETURN_IF_ERROR(reader->Execute("PRAGMA query_only = ON"));
-    return reader;
+  absl::StatusOr<std::unique_ptr<Connection>> Open() const { return OpenReader(file_); }
+
+  absl::StatusOr<std::unique_ptr<StoreTask>> StartBackup(const std::filesystem::path& file) const {
+    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Open());
+    return sqlite::StartBackup(std::move(reader), file);
+  }
+  absl::StatusOr<std::unique_ptr<StoreTask>> StartCheck() const {
+    ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Open());
+    return sqlite::StartCheck(std::move(reader));
+  }
+  absl::StatusOr<StoreFacts> GetFacts(absl::Time now) const {
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> reader, Open());
+    ZCB_ASSIGN_OR_RETURN(StoreFacts facts, sqlite::ReadFacts(*reader, file_, now));
+    facts.newest_schema = static_cast<int>(SqliteMigrations().size());
+    return facts;
   }
 
  private:
@@ -210,18 +281,12 @@ class Readers {
 };
 
 absl::Status CopyForPublication(const Readers& readers, const std::filesystem::path& file) {
-  std::error_code error;
-  if (std::filesystem::exists(file, error)) {
-    return absl::AlreadyExistsError(absl::StrCat(file.string(), " is there already; remove it or choose another file"));
-  }
   {
-    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> from, readers.Open());
-    ZCB_RETURN_IF_ERROR(Backup(*from, file.string()));
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<StoreTask> copy, readers.StartBackup(file));
+    ZCB_RETURN_IF_ERROR(RunToEnd(*copy));
   }
   ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> copy, Connection::Open(file.string(), SQLITE_OPEN_READWRITE));
   ZCB_RETURN_IF_ERROR(SetPragmas(*copy));
-  // One file: no write-ahead log is needed to read it.
-  ZCB_RETURN_IF_ERROR(copy->Execute("PRAGMA journal_mode = DELETE"));
   ZCB_RETURN_IF_ERROR(
       copy->Execute("DELETE FROM work_unit; DELETE FROM answer;"
                     "UPDATE probe_batch SET content = x''"));
@@ -240,6 +305,11 @@ class PublishedStore final : public Store {
                      "--store FILE`"));
   }
   absl::Status Publish(const std::filesystem::path& file) override { return CopyForPublication(readers_, file); }
+  absl::StatusOr<std::unique_ptr<StoreTask>> StartBackup(const std::filesystem::path& file) override {
+    return readers_.StartBackup(file);
+  }
+  absl::StatusOr<std::unique_ptr<StoreTask>> StartCheck() override { return readers_.StartCheck(); }
+  absl::StatusOr<StoreFacts> GetFacts(absl::Time now) override { return readers_.GetFacts(now); }
   bool read_only() const override { return true; }
   std::string location() const override { return std::filesystem::absolute(file_).string(); }
 
@@ -289,6 +359,11 @@ class SqliteStore final : public Store {
   }
 
   absl::Status Publish(const std::filesystem::path& file) override { return CopyForPublication(readers_, file); }
+  absl::StatusOr<std::unique_ptr<StoreTask>> StartBackup(const std::filesystem::path& file) override {
+    return readers_.StartBackup(file);
+  }
+  absl::StatusOr<std::unique_ptr<StoreTask>> StartCheck() override { return readers_.StartCheck(); }
+  absl::StatusOr<StoreFacts> GetFacts(absl::Time now) override { return readers_.GetFacts(now); }
 
   std::string location() const override { return std::filesystem::absolute(file_).string(); }
 
@@ -353,6 +428,13 @@ class SqliteStore final : public Store {
       ZCB_RETURN_IF_ERROR(writer_->Execute("SAVEPOINT request"));
       request->status = request->body(queries);
       if (!request->status.ok()) {
+        // A full disk makes SQLite take the whole transaction back, and the savepoint with it.
+        if (sqlite3_get_autocommit(writer_->db()) != 0) {
+          return absl::IsUnavailable(request->status)
+                     ? request->status
+                     : absl::UnavailableError(absl::StrCat(
+                           "nothing was written, since SQLite gave the transaction up: ", request->status.message()));
+        }
         ZCB_RETURN_IF_ERROR(writer_->Execute("ROLLBACK TO request"));
         queries.OnRollback();
       }
@@ -376,7 +458,107 @@ class SqliteStore final : public Store {
   std::thread thread_;
 };
 
+// Calls `tick` about once a second while SQLite works on one statement of `connection`; its error interrupts that.
+class Ticker {
+ public:
+  Ticker(Connection& connection, absl::FunctionRef<absl::Status()> tick) : connection_(connection), tick_(tick) {
+    sqlite3_progress_handler(
+        connection_.db(), 100'000, [](void* self) { return static_cast<Ticker*>(self)->OnProgress(); }, this);
+  }
+  ~Ticker() { sqlite3_progress_handler(connection_.db(), 0, nullptr, nullptr); }
+  Ticker(const Ticker&) = delete;
+
+  // What `tick` said, where it said anything, else `status`.
+  absl::Status Over(const absl::Status& status) const { return stopped_.ok() ? status : stopped_; }
+
+ private:
+  int OnProgress() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::seconds(1)) return 0;
+    last_ = now;
+    stopped_ = tick_();
+    return stopped_.ok() ? 0 : 1;
+  }
+
+  Connection& connection_;
+  absl::FunctionRef<absl::Status()> tick_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  absl::Status stopped_;
+};
+
+// The path of a store's URL: "sqlite:FILE".
+absl::StatusOr<std::filesystem::path> ParseStoreUrl(std::string_view url) {
+  const size_t colon = url.find(':');
+  const std::string_view kind = url.substr(0, colon);
+  if (colon == std::string_view::npos || kind != "sqlite" || colon + 1 == url.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("`", std::string(url), "` names no store that this zcbench knows; write sqlite:FILE"));
+  }
+  return std::filesystem::path(url.substr(colon + 1));
+}
+
 }  // namespace
+
+absl::Status CopyStore(std::string_view from, std::string_view to,
+                       absl::FunctionRef<absl::Status(uint64_t written, uint64_t most)> progress) {
+  ZCB_ASSIGN_OR_RETURN(const std::filesystem::path source, ParseStoreUrl(from));
+  ZCB_ASSIGN_OR_RETURN(const std::filesystem::path target, ParseStoreUrl(to));
+  std::error_code error;
+  if (std::filesystem::exists(target, error)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(target.string(), " is there already; remove it or choose another file"));
+  }
+  ZCB_RETURN_IF_ERROR(OpenPublishedStore(source).status());  // says what is wrong with it
+  const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
+  if (!std::filesystem::is_directory(folder, error)) {
+    return absl::NotFoundError(absl::StrCat("there is no folder ", folder.string(), "; make it first"));
+  }
+  const uint64_t most = sqlite::BytesOnDisk(source);
+  ZCB_RETURN_IF_ERROR(sqlite::NeedSpace(folder, most, "the copy"));
+  const std::filesystem::path part = target.parent_path() / absl::StrCat(PartPrefix(target), getpid());
+  std::filesystem::remove(part, error);
+  const absl::Status copied = [&]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> reader, OpenReader(source));
+    // VACUUM writes nothing into the file that it reads.
+    ZCB_RETURN_IF_ERROR(reader->Execute("PRAGMA query_only = OFF"));
+    const auto tick = [&] { return progress(sqlite::BytesOnDisk(part), most); };
+    const Ticker ticker(*reader, tick);
+    ZCB_ASSIGN_OR_RETURN(sqlite::Statement vacuum, reader->Prepare("VACUUM INTO ?1"));
+    const std::string name = part.string();
+    vacuum.Bind(name);
+    ZCB_RETURN_IF_ERROR(ticker.Over(vacuum.Run()));
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> copy, Connection::Open(name, SQLITE_OPEN_READWRITE));
+    ZCB_ASSIGN_OR_RETURN(const int64_t id, copy->Query("PRAGMA application_id"));
+    if (id != kSqliteApplicationId) return absl::InternalError(absl::StrCat(name, " lost its application id"));
+    // VACUUM INTO does not sync.
+    ZCB_RETURN_IF_ERROR(copy->Execute("PRAGMA journal_mode = DELETE"));
+    const int fd = open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0) close(fd);
+    if (!synced) return absl::UnavailableError(absl::StrCat(name, " could not be written: is the disk full?"));
+    return Appear(part, target);
+  }();
+  if (!copied.ok()) std::filesystem::remove(part, error);
+  return copied;
+}
+
+absl::Status VacuumStore(const std::filesystem::path& file,
+                         absl::FunctionRef<absl::Status(uint64_t written, uint64_t most)> progress) {
+  std::error_code error;
+  ZCB_RETURN_IF_ERROR(OpenPublishedStore(file).status());  // says what is wrong with it
+  ZCB_RETURN_IF_ERROR(sqlite::RefuseNetworkFileSystem(file.has_parent_path() ? file.parent_path() : "."));
+  ZCB_ASSIGN_OR_RETURN(const LockFile lock, LockFile::Acquire(file));
+  const uint64_t most = sqlite::BytesOnDisk(file);
+  // The rebuilt database, and the log through which it replaces the old one.
+  ZCB_RETURN_IF_ERROR(sqlite::NeedSpace(file.has_parent_path() ? file.parent_path() : ".", 2 * most, "vacuum"));
+  ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> writer,
+                       Connection::Open(file.string(), SQLITE_OPEN_READWRITE));
+  ZCB_RETURN_IF_ERROR(SetPragmas(*writer));
+  const auto tick = [&] { return progress(sqlite::BytesOnDisk(file.string() + "-wal"), most); };
+  const Ticker ticker(*writer, tick);
+  ZCB_RETURN_IF_ERROR(ticker.Over(writer->Execute("VACUUM")));
+  return writer->Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+}
 
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file,
                                                        std::span<const std::string_view> migrations) {
@@ -386,6 +568,14 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::pa
   ZCB_ASSIGN_OR_RETURN(LockFile lock, LockFile::Acquire(file));
   ZCB_ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
                        Connection::Open(file.string(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  // SQLite opens for reading what it may not write.
+  if (sqlite3_db_readonly(writer->db(), "main") == 1) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(file.string(),
+                     " may be read but not written: give whoever runs the server the right to write it (chmod u+w), "
+                     "or use --file in place of a server"));
+  }
+  RemoveParts(file);
   ZCB_RETURN_IF_ERROR(SetPragmas(*writer));
   ZCB_ASSIGN_OR_RETURN(const int64_t pages, writer->Query("PRAGMA page_count"));
   if (pages == 0) {
@@ -402,6 +592,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::pa
 absl::StatusOr<std::unique_ptr<Store>> OpenPublishedStore(const std::filesystem::path& file) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) return absl::NotFoundError(file.string() + " is no file");
+  if (std::filesystem::file_size(file, error) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(file.string(), " is empty: it is no zcbench store"));
+  }
   ZCB_RETURN_IF_ERROR(CheckHeader(file));
   {
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> reader,
