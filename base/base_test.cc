@@ -1,7 +1,9 @@
 #include <filesystem>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/nearest.h"
 #include "base/registry.h"
 #include "base/sha256.h"
@@ -23,6 +25,20 @@ TEST(Sha256Test, PiecesGiveTheDigestOfTheWhole) {
   stream.Update("");
   stream.Update("c");
   EXPECT_EQ(Hex(stream.Finish()), Sha256Hex("abc"));
+}
+
+TEST(LogTest, ContextsAddTheirFieldsWhileTheyLiveOnThisThread) {
+  testing::internal::CaptureStderr();
+  {
+    const LogContext request({{"request", "night-7"}});
+    const LogContext lease({{"lease", "3/1"}, {"job", "2"}});
+    Log(LogLevel::kInfo, "inside", {{"job", "5"}});  // the line's own counts
+    std::thread([] { Log(LogLevel::kInfo, "elsewhere"); }).join();
+  }
+  Log(LogLevel::kInfo, "after");
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr(R"("message":"inside","job":"5","lease":"3/1","request":"night-7"})"));
+  EXPECT_THAT(log, AllOf(HasSubstr(R"("message":"elsewhere"})"), HasSubstr(R"("message":"after"})")));
 }
 
 TEST(NearestTest, FindsAMistypedName) {
