@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/metrics_page/metrics_page.h"
 #include "proto/server_file.h"
 #include "server/server.h"
 
@@ -24,7 +25,8 @@ int Run(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  zcbench-server --store /data/bench.db\n"
-      "  zcbench-server --store /data/bench.db --listen 0.0.0.0:7700 --server-file /data/bench.server.json\n\n"
+      "  zcbench-server --store /data/bench.db --listen 0.0.0.0:7700 --server-file /data/bench.server.json\n"
+      "  zcbench-server --store /data/bench.db --metrics-port 9464\n\n"
       "Connections are encrypted, and every call needs a token; both are in the server file (docs/operations.md).\n"
       "SIGTERM or Ctrl-C stops it: nothing new is given out, calls in progress have 5 s, everything recorded is kept.\n"
       "Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.");
@@ -53,6 +55,11 @@ int Run(int argc, char** argv) {
                  "How long a worker may be silent before its work is given to another")
       ->check(CLI::Range(1.0, 86400.0))
       ->capture_default_str();
+  app.add_option("--metrics-port", options.metrics,
+                 "Serve a page for Prometheus at http://127.0.0.1:PORT/metrics, or HOST:PORT for another address "
+                 "of this machine; without encryption and token; port 0 takes a free one [none]")
+      ->type_name("PORT")
+      ->check(CheckMetricsAddress);
   app.set_version_flag("--version", std::string("zcbench-server ") + ZCB_VERSION);
   try {
     app.parse(argc, argv);
@@ -82,6 +89,9 @@ int Run(int argc, char** argv) {
   }
   Log(LogLevel::kInfo, "serving",
       {{"address", (*server)->address()}, {"store", (*server)->store_location()}, {"version", options.version}});
+  if (!(*server)->metrics_address().empty()) {
+    Log(LogLevel::kInfo, "serving metrics", {{"page", "http://" + (*server)->metrics_address() + "/metrics"}});
+  }
   if (const absl::Status written = WriteServerFile(server_file, (*server)->access()); !written.ok()) {
     std::cerr << "zcbench-server: " << written.message() << "\n";
     return kExitFailed;
