@@ -167,7 +167,7 @@ class OnCallTest(unittest.TestCase):
 
     def test_a_refused_token_is_said_at_once(self):
         file = json.loads((self.folder / "zcbench.server.json").read_text())
-        file["tokens"] = {"worker": "of another server"}
+        file["tokens"] = {"worker": "of-another-server"}
         wrong = self.folder / "wrong.json"
         wrong.touch(mode=0o600)
         wrong.write_text(json.dumps(file))
