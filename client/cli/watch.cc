@@ -179,8 +179,9 @@ class Watch final : public Command {
       std::cout << ProgressJson(snapshot.job, snapshot.workers, snapshot.failures) << '\n';
       return kExitDone;
     }
-    const bool running = snapshot.job.state() == pb::JOB_STATE_RUNNING;
-    std::cout << (running ? ProgressText(snapshot.job, snapshot.workers, snapshot.failures, 0) : EndText(snapshot.job))
+    const pb::JobState state = snapshot.job.state();
+    const bool open = state == pb::JOB_STATE_RUNNING || state == pb::JOB_STATE_PAUSED;
+    std::cout << (open ? ProgressText(snapshot.job, snapshot.workers, snapshot.failures, 0) : EndText(snapshot.job))
               << '\n';
     return kExitDone;
   }

@@ -18,13 +18,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 # In the order in which they run. A text without `zcbench` in front is a headline with its sentence.
 SESSION = [
     ("A server and its workers", "`zcbench up` needs no configuration; the database is a file of this folder."),
     "zcbench up --workers 1 --threads 1 --detach",
-    "zcbench workers",
-    "zcbench workers --format json",
     ("Computing", "The same request is the same job, and what is stored is not computed again."),
     "zcbench submit --space nasbench201 --task cifar10 --count 24 --watch",
     "zcbench submit --space nasbench201 --task cifar10 --count 24 --proxies params,snip --seeds 0,1 --watch",
@@ -62,6 +61,8 @@ SESSION = [
     "zcbench cancel 3",
     ("Other people and machines", "The server file is the right to use a server."),
     "zcbench access --role reader",
+    "zcbench workers",
+    "zcbench workers --format json",
     "zcbench drain HOST-1",
     "zcbench down",
     ("When something is wrong", "An error is one line: what is wrong, and what to do."),
@@ -72,8 +73,9 @@ SESSION = [
 
 # The one rule of what differs from run to run. In this order, on standard output and error alike.
 MASKS = [
-    (r"^job \d+  \d+/\d+ .*\n", ""),  # of `--watch`: how many are done when it looks is chance
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-01T00:00:00Z"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-01-01 00:00"),
+    (r"\b\d+ bytes", "1000000 bytes"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:7700"),
     (r"\bprocess \d+", "process 4242"),
     (r"\bunder 1 s\b|\b\d+ s\b|\b\d+ min \d\d s\b", "1 s"),
@@ -84,8 +86,8 @@ MASKS = [
 HEAD = """# The commands, and what they print
 
 Made by [`tests/documents/cli_page.py`](../tests/documents/cli_page.py) from a session of the real programs in an empty folder, and compared by a test with what they
-print now. Scores are made up by a stand-in for the scorer, so nothing follows from their values. Times, ports, process numbers, rates, the machine's name
-and the folder's are masked, and the lines of progress are left out. Options are in `zcbench COMMAND --help`.
+print now. Scores are made up by a stand-in for the scorer, so nothing follows from their values. Times, ports, process numbers, rates, sizes of files, the machine's
+name and the folder's are masked, and the lines of progress of `--watch` are left out. Options are in `zcbench COMMAND --help`.
 """
 
 
@@ -110,10 +112,19 @@ class Session:
         rows = "".join("{}_{}{}_{}{}{},{:.2f}\n".format(*cell, 60 + sum(cell) + i * 7919 % 97 / 20) for i, cell in enumerate(cells))
         (self.work / "truth.csv").write_text("architecture,accuracy\n" + rows)
 
+    def await_worker(self):
+        """Until the first worker has connected: a command before it would say that it waits."""
+        end = time.monotonic() + 30
+        while "idle" not in self.run("zcbench workers") and time.monotonic() < end:
+            time.sleep(0.05)
+
     def run(self, command):
         done = subprocess.run(command.replace("HOST", self.host), shell=True, cwd=self.work, env=self.environment, text=True, timeout=60,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        return self.mask(done.stdout) + (f"(exit code {done.returncode})\n" if done.returncode else "")
+        text = done.stdout
+        if "--watch" in command:  # how many are done when it looks is chance
+            text = re.sub(r"^job \d+  \d+/\d+ .*\n", "", text, flags=re.MULTILINE)
+        return self.mask(text) + (f"(exit code {done.returncode})\n" if done.returncode else "")
 
     def mask(self, text):
         text = text.replace(str(self.work), "~/bench").replace(self.host, "HOST")
@@ -133,6 +144,8 @@ def make_page(session):
             page += f"\n## {entry[0]}\n\n{entry[1]}\n"
         else:
             page += f"\n```console\n$ {entry}\n{session.run(entry)}```\n"
+            if entry.startswith("zcbench up"):
+                session.await_worker()
     return page
 
 
