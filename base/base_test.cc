@@ -30,8 +30,8 @@ TEST(Sha256Test, PiecesGiveTheDigestOfTheWhole) {
 TEST(LogTest, ContextsAddTheirFieldsWhileTheyLiveOnThisThread) {
   testing::internal::CaptureStderr();
   {
-    const LogContext request({{"request", "night-7"}});
-    const LogContext lease({{"lease", "3/1"}, {"job", "2"}});
+    const LogContext request(LogContext::Fields{{"request", std::string("night-7")}});
+    const LogContext lease(LogContext::Fields{{"lease", std::string("3/1")}, {"job", std::string("2")}});
     Log(LogLevel::kInfo, "inside", {{"job", "5"}});  // the line's own counts
     std::thread([] { Log(LogLevel::kInfo, "elsewhere"); }).join();
   }
