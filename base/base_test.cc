@@ -1,10 +1,12 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/log.h"
 #include "base/nearest.h"
 #include "base/registry.h"
 #include "base/sha256.h"
@@ -26,6 +28,20 @@ TEST(Sha256Test, PiecesGiveTheDigestOfTheWhole) {
   stream.Update("");
   stream.Update("c");
   EXPECT_EQ(Hex(stream.Finish()), Sha256Hex("abc"));
+}
+
+TEST(LogTest, ContextsAddTheirFieldsWhileTheyLiveOnThisThread) {
+  testing::internal::CaptureStderr();
+  {
+    const LogContext request(LogContext::Fields{{"request", std::string("night-7")}});
+    const LogContext lease(LogContext::Fields{{"lease", std::string("3/1")}, {"job", std::string("2")}});
+    Log(LogLevel::kInfo, "inside", {{"job", "5"}});  // the line's own counts
+    std::thread([] { Log(LogLevel::kInfo, "elsewhere"); }).join();
+  }
+  Log(LogLevel::kInfo, "after");
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr(R"("message":"inside","job":"5","lease":"3/1","request":"night-7"})"));
+  EXPECT_THAT(log, AllOf(HasSubstr(R"("message":"elsewhere"})"), HasSubstr(R"("message":"after"})")));
 }
 
 TEST(NearestTest, FindsAMistypedName) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 
@@ -32,7 +33,27 @@ std::string Quoted(std::string_view text) {
   return out + '"';
 }
 
+thread_local const LogContext* innermost = nullptr;
+
+// Those of the line, then those of the contexts, the innermost first; the first of a name counts.
+std::vector<LogField> AllFields(std::initializer_list<LogField> fields) {
+  std::vector<LogField> all = fields;
+  for (const LogContext* context = innermost; context != nullptr; context = context->outer()) {
+    for (const auto& [key, value] : context->fields()) {
+      if (std::none_of(all.begin(), all.end(),
+                       [&, name = std::string_view(key)](const LogField& field) { return field.first == name; })) {
+        all.emplace_back(key, value);
+      }
+    }
+  }
+  return all;
+}
+
 }  // namespace
+
+LogContext::LogContext(Fields fields) : fields_(std::move(fields)), outer_(innermost) { innermost = this; }
+
+LogContext::~LogContext() { innermost = outer_; }
 
 void SetLogLevel(LogLevel level) { minimum = level; }
 
@@ -45,11 +66,11 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
     line = absl::FormatTime("%H:%M:%S ", absl::Now(), absl::LocalTimeZone());
     if (level != LogLevel::kInfo) absl::StrAppend(&line, name, ": ");
     line.append(message);
-    for (const auto& [key, value] : fields) absl::StrAppend(&line, " ", std::string(key), "=", value);
+    for (const auto& [key, value] : AllFields(fields)) absl::StrAppend(&line, " ", std::string(key), "=", value);
   } else {
     line = absl::StrCat("{\"time\":\"", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()),
                         "\",\"level\":\"", name, "\",\"message\":", Quoted(message));
-    for (const auto& [key, value] : fields) absl::StrAppend(&line, ",", Quoted(key), ":", Quoted(value));
+    for (const auto& [key, value] : AllFields(fields)) absl::StrAppend(&line, ",", Quoted(key), ":", Quoted(value));
     line += '}';
   }
   line += '\n';

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace zcbench {
 
@@ -16,6 +17,24 @@ enum class LogLevel { kInfo, kWarning, kError };
 using LogField = std::pair<std::string_view, std::string>;
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+
+// While it lives, the lines of this thread also carry `fields`, unless they have one of that name: what a person needs
+// to find all lines of one call or one lease. Ends on its own thread, in the reverse order.
+class LogContext {
+ public:
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+  explicit LogContext(Fields fields);
+  ~LogContext();
+  LogContext(const LogContext&) = delete;
+  LogContext& operator=(const LogContext&) = delete;
+
+  const Fields& fields() const { return fields_; }
+  const LogContext* outer() const { return outer_; }
+
+ private:
+  const Fields fields_;
+  const LogContext* const outer_;
+};
 
 // Lines below `level` are dropped; kInfo at start.
 void SetLogLevel(LogLevel level);

@@ -6,6 +6,7 @@
 #ifndef ZCBENCH_DB_STORE_H_
 #define ZCBENCH_DB_STORE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -20,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/metrics.h"
 
 namespace zcbench {
 
@@ -288,6 +290,13 @@ struct StoredCombination {
   bool operator==(const StoredCombination&) const = default;
 };
 
+// Work units by state, of all jobs.
+struct UnitCounts {
+  uint64_t free = 0;
+  uint64_t leased = 0;
+  uint64_t expired = 0;  // their lease has ended by time, and nobody has taken them back yet
+};
+
 struct ImportCounts {
   uint64_t added = 0;
   uint64_t unchanged = 0;
@@ -371,6 +380,7 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<WorkUnit>> ListExpiredUnits(JobId job, absl::Time now, int limit) = 0;
   // Open positions under a lease at `now`.
   virtual absl::StatusOr<uint64_t> CountLeased(JobId job, absl::Time now) = 0;
+  virtual absl::StatusOr<UnitCounts> CountUnits(absl::Time now) = 0;
   // Units under a lease at `now`, by worker.
   virtual absl::StatusOr<std::map<std::string, int>> CountLeases(absl::Time now) = 0;
 
@@ -465,6 +475,13 @@ class StoreWriter : public StoreReader {
   virtual absl::Status PutCombination(const StoredCombination& combination, bool replace) = 0;
 };
 
+// What a store's writing thread has done since it was opened. Thread-safe.
+struct StoreMeters {
+  Histogram commit_seconds{{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5}};  // with its writes
+  Histogram commit_writes{{1, 2, 4, 8, 16, 32, 64}};                                               // committed together
+  std::atomic<int64_t> waiting{0};  // writes that are not answered yet
+};
+
 // Thread-safe. All calls block; none may be nested in another.
 class Store {
  public:
@@ -492,6 +509,8 @@ class Store {
 
   // `now` tells which leases have expired.
   virtual absl::StatusOr<StoreFacts> GetFacts(absl::Time now) = 0;
+  // Null for one that cannot be written.
+  virtual const StoreMeters* meters() const { return nullptr; }
 
   // A published file: Write answers FAILED_PRECONDITION.
   virtual bool read_only() const { return false; }

@@ -435,6 +435,13 @@ TEST_P(StoreSuite, UnitsKeepTheirOpenPositions) {
     EXPECT_THAT(reader.CountLeased(job, kNoon), IsOkAndHolds(8u));
     EXPECT_THAT(reader.CountLeased(job, kNoon + absl::Minutes(1)), IsOkAndHolds(0u));
     EXPECT_THAT(reader.CountLeases(kNoon), IsOkAndHolds(ElementsAre(testing::Pair("a", 1))));
+    ZCB_ASSIGN_OR_RETURN(const UnitCounts during, reader.CountUnits(kNoon));
+    EXPECT_EQ(during.free, 0u);
+    EXPECT_EQ(during.leased, 1u);
+    EXPECT_EQ(during.expired, 0u);
+    ZCB_ASSIGN_OR_RETURN(const UnitCounts after, reader.CountUnits(kNoon + absl::Minutes(1)));
+    EXPECT_EQ(after.leased, 0u);
+    EXPECT_EQ(after.expired, 1u);
     EXPECT_THAT(reader.CountFreeUnits(job, "", kNoon, 5), IsOkAndHolds(0));
     EXPECT_THAT(reader.ListExpiredUnits(job, kNoon, 5), IsOkAndHolds(IsEmpty()));
     EXPECT_THAT(reader.ListExpiredUnits(job, kNoon + absl::Minutes(1), 5), IsOkAndHolds(SizeIs(1)));
@@ -462,6 +469,24 @@ TEST_P(StoreSuite, LeasesEndAndAreExtendedByWorker) {
     return absl::OkStatus();
   }),
               IsOk());
+}
+
+TEST_P(StoreSuite, CommitsAreMeteredAndNothingWaitsAfterThem) {
+  ASSERT_NE(store().meters(), nullptr);
+  const auto commits = [&] {
+    const std::vector<Sample> samples = store().meters()->commit_seconds.samples();
+    uint64_t count = 0;
+    for (const Sample& sample : samples) {
+      for (const uint64_t bucket : sample.buckets) count += bucket;
+    }
+    return count;
+  };
+  const uint64_t before = commits();
+  AddJob("1");
+  AddJob("2");
+  EXPECT_EQ(commits(), before + 2);
+  EXPECT_DOUBLE_EQ(store().meters()->commit_writes.samples().at(0).sum, static_cast<double>(before + 2));
+  EXPECT_EQ(store().meters()->waiting.load(), 0);
 }
 
 TEST_P(StoreSuite, JobsAreListedNewestFirstInPages) {

@@ -1,22 +1,55 @@
 #include "server/handle.h"
 
-#include "base/log.h"
+#include <algorithm>
+#include <random>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 
 namespace zcbench {
+namespace {
 
-grpc::Status Answer(const absl::Status& status, const char* rpc) {
+constexpr size_t kMaxRequestId = 64;
+
+bool IsRequestId(std::string_view id) {
+  return !id.empty() && id.size() <= kMaxRequestId && std::all_of(id.begin(), id.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
+  });
+}
+
+}  // namespace
+
+CallName NameCall(grpc::CallbackServerContext& context, const char* rpc) {
+  CallName call{.rpc = rpc, .request = ""};
+  if (const auto sent = context.client_metadata().find(kRequestIdKey); sent != context.client_metadata().end()) {
+    const std::string_view id(sent->second.data(), sent->second.size());
+    if (IsRequestId(id)) call.request = id;
+  }
+  if (call.request.empty()) {
+    std::random_device random;
+    call.request = absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+  }
+  context.AddTrailingMetadata(kRequestIdKey, call.request);
+  return call;
+}
+
+grpc::Status Answer(const absl::Status& status, const CallName& call) {
   if (status.ok()) return grpc::Status::OK;
+  std::string message(status.message());
   switch (status.code()) {
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kDataLoss:
     case absl::StatusCode::kUnknown:
+      absl::StrAppend(&message, " (the server's log has it as request ", call.request, ")");
+      [[fallthrough]];
     case absl::StatusCode::kUnavailable:
-      Log(LogLevel::kError, "request failed", {{"rpc", rpc}, {"status", status.ToString()}});
+      Log(LogLevel::kError, "request failed",
+          {{"rpc", call.rpc}, {"status", status.ToString()}, {"request", call.request}});
       break;
     default:
       break;  // the caller's, who is told
   }
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+  return {static_cast<grpc::StatusCode>(status.code()), std::move(message)};
 }
 
 }  // namespace zcbench

@@ -1,5 +1,5 @@
-// How the services answer: the work runs on the executor, a failure of the server's own is logged once, and the Status
-// becomes gRPC's.
+// How the services answer: every call has an id, the work runs on the executor, a failure of the server's own is logged
+// once, and the Status becomes gRPC's.
 #ifndef ZCBENCH_SERVER_HANDLE_H_
 #define ZCBENCH_SERVER_HANDLE_H_
 
@@ -10,12 +10,25 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/log.h"
 #include "server/executor.h"
 
 namespace zcbench {
 
-// The same code and message. Logs what is the server's fault (INTERNAL, DATA_LOSS, UNKNOWN, UNAVAILABLE).
-grpc::Status Answer(const absl::Status& status, const char* rpc);
+// A call, as the log names it.
+struct CallName {
+  const char* rpc;
+  std::string request;  // its id
+};
+
+// The metadata that carries the id of a call: the client's own, [A-Za-z0-9_.:-]{1,64}, or else a new random one. It
+// comes back in the trailing metadata, and every line that the server logs for the call has it as `request`.
+inline constexpr char kRequestIdKey[] = "x-request-id";
+CallName NameCall(grpc::CallbackServerContext& context, const char* rpc);
+
+// The same code and message. Logs what is the server's fault (INTERNAL, DATA_LOSS, UNKNOWN, UNAVAILABLE); the message
+// of the first three also says by which id the log knows the call.
+grpc::Status Answer(const absl::Status& status, const CallName& call);
 
 inline absl::Status Overloaded() { return absl::UnavailableError("the server is stopping or has too much to do"); }
 
@@ -23,8 +36,12 @@ inline absl::Status Overloaded() { return absl::UnavailableError("the server is 
 template <typename Body>
 grpc::ServerUnaryReactor* Handle(Executor& executor, grpc::CallbackServerContext* context, const char* rpc, Body body) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const bool posted = executor.Post([reactor, rpc, body = std::move(body)] { reactor->Finish(Answer(body(), rpc)); });
-  if (!posted) reactor->Finish(Answer(Overloaded(), rpc));
+  const CallName call = NameCall(*context, rpc);
+  const bool posted = executor.Post([reactor, call, body = std::move(body)] {
+    const LogContext log({{"request", call.request}});
+    reactor->Finish(Answer(body(), call));
+  });
+  if (!posted) reactor->Finish(Answer(Overloaded(), call));
   return reactor;
 }
 
@@ -35,8 +52,8 @@ grpc::ServerUnaryReactor* Handle(Executor& executor, grpc::CallbackServerContext
 template <typename Response, typename Source>
 class Stream final : public grpc::ServerWriteReactor<Response> {
  public:
-  Stream(Executor& executor, const char* rpc, Source source)
-      : executor_(executor), rpc_(rpc), source_(std::move(source)) {
+  Stream(Executor& executor, grpc::CallbackServerContext* context, const char* rpc, Source source)
+      : executor_(executor), call_(NameCall(*context, rpc)), source_(std::move(source)) {
     Produce();
   }
 
@@ -55,19 +72,20 @@ class Stream final : public grpc::ServerWriteReactor<Response> {
  private:
   void Produce() {
     const bool posted = executor_.Post([this] {
+      const LogContext log({{"request", call_.request}});
       response_.Clear();
       const absl::StatusOr<bool> more = source_.Next(response_);
       if (more.ok() && *more) {
         this->StartWrite(&response_);
       } else {
-        this->Finish(Answer(more.status(), rpc_));
+        this->Finish(Answer(more.status(), call_));
       }
     });
-    if (!posted) this->Finish(Answer(Overloaded(), rpc_));
+    if (!posted) this->Finish(Answer(Overloaded(), call_));
   }
 
   Executor& executor_;
-  const char* const rpc_;
+  const CallName call_;
   Source source_;
   Response response_;
 };

@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/handle.h"
-
 namespace zcbench {
 namespace {
-constexpr char kRpc[] = "Synchronize";
 constexpr absl::Duration kTick = absl::Seconds(1);
 }  // namespace
 
@@ -17,13 +14,15 @@ LongPoll::LongPoll(Scheduler& scheduler, Executor& executor) : scheduler_(schedu
 
 LongPoll::~LongPoll() { Stop(); }
 
-void LongPoll::Synchronize(grpc::CallbackServerContext* context, const v1::SynchronizeRequest* request,
-                           v1::SynchronizeResponse* response, grpc::ServerUnaryReactor* reactor, absl::Duration wait) {
-  Post({context, request, response, reactor, std::chrono::steady_clock::now() + absl::ToChronoMicroseconds(wait)});
+void LongPoll::Synchronize(const CallName& call, grpc::CallbackServerContext* context,
+                           const v1::SynchronizeRequest* request, v1::SynchronizeResponse* response,
+                           grpc::ServerUnaryReactor* reactor, absl::Duration wait) {
+  Post(
+      {call, context, request, response, reactor, std::chrono::steady_clock::now() + absl::ToChronoMicroseconds(wait)});
 }
 
 void LongPoll::Post(const Waiter& waiter) {
-  if (!executor_.Post([this, waiter] { Try(waiter); })) waiter.reactor->Finish(Answer(Overloaded(), kRpc));
+  if (!executor_.Post([this, waiter] { Try(waiter); })) waiter.reactor->Finish(Answer(Overloaded(), waiter.call));
 }
 
 void LongPoll::Try(const Waiter& waiter) {
@@ -31,6 +30,7 @@ void LongPoll::Try(const Waiter& waiter) {
     waiter.reactor->Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the worker has gone"));
     return;
   }
+  const LogContext log({{"request", waiter.call.request}});
   uint64_t wakes = 0;
   {
     MutexLock lock(mutex_);
@@ -38,7 +38,7 @@ void LongPoll::Try(const Waiter& waiter) {
   }
   absl::StatusOr<v1::SynchronizeResponse> response = scheduler_.Synchronize(*waiter.request);
   if (!response.ok()) {
-    waiter.reactor->Finish(Answer(response.status(), kRpc));
+    waiter.reactor->Finish(Answer(response.status(), waiter.call));
     return;
   }
   const bool wants = waiter.request->wanted() > 0 && waiter.request->state() != v1::WORKER_STATE_DRAINING;

@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "server/executor.h"
+#include "server/handle.h"
 #include "server/scheduler.h"
 #include "zcbench/v1/worker.pb.h"
 
@@ -24,7 +25,7 @@ class LongPoll {
   ~LongPoll();
 
   // Answers with what the scheduler has, after at most `wait` if that is nothing. Takes over finishing `reactor`.
-  void Synchronize(grpc::CallbackServerContext* context, const v1::SynchronizeRequest* request,
+  void Synchronize(const CallName& call, grpc::CallbackServerContext* context, const v1::SynchronizeRequest* request,
                    v1::SynchronizeResponse* response, grpc::ServerUnaryReactor* reactor, absl::Duration wait);
   // Those who wait are tried again.
   void Wake();
@@ -33,6 +34,7 @@ class LongPoll {
 
  private:
   struct Waiter {
+    CallName call;
     grpc::CallbackServerContext* context;
     const v1::SynchronizeRequest* request;
     v1::SynchronizeResponse* response;

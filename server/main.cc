@@ -10,6 +10,7 @@
 
 #include "absl/time/clock.h"
 #include "base/log.h"
+#include "base/metrics_page/metrics_page.h"
 #include "db/sqlite/sqlite_store.h"
 #include "proto/server_file.h"
 #include "server/server.h"
@@ -58,6 +59,7 @@ int Run(int argc, char** argv) {
       "Examples:\n"
       "  zcbench-server --store /data/bench.db\n"
       "  zcbench-server --store /data/bench.db --listen 0.0.0.0:7700 --server-file /data/bench.server.json\n"
+      "  zcbench-server --store /data/bench.db --metrics-port 9464\n"
       "  zcbench-server store vacuum /data/bench.db\n\n"
       "Connections are encrypted, and every call needs a token; both are in the server file (docs/operations.md).\n"
       "SIGTERM or Ctrl-C stops it: nothing new is given out, calls in progress have 5 s, everything recorded is kept.\n"
@@ -87,6 +89,11 @@ int Run(int argc, char** argv) {
                  "How long a worker may be silent before its work is given to another")
       ->check(CLI::Range(1.0, 86400.0))
       ->capture_default_str();
+  app.add_option("--metrics-port", options.metrics,
+                 "Serve a page for Prometheus at http://127.0.0.1:PORT/metrics, or HOST:PORT for another address "
+                 "of this machine; without encryption and token; port 0 takes a free one [none]")
+      ->type_name("PORT")
+      ->check(CheckMetricsAddress);
   app.set_version_flag("--version", std::string("zcbench-server ") + ZCB_VERSION);
   CLI::App* const maintenance =
       app.add_subcommand("store", "Works on a database without serving it (see `zcbench store --help`)");
@@ -135,6 +142,9 @@ int Run(int argc, char** argv) {
   }
   Log(LogLevel::kInfo, "serving",
       {{"address", (*server)->address()}, {"store", (*server)->store_location()}, {"version", options.version}});
+  if (!(*server)->metrics_address().empty()) {
+    Log(LogLevel::kInfo, "serving metrics", {{"page", "http://" + (*server)->metrics_address() + "/metrics"}});
+  }
   if (const absl::Status written = WriteServerFile(server_file, (*server)->access()); !written.ok()) {
     std::cerr << "zcbench-server: " << written.message() << "\n";
     return kExitFailed;

@@ -39,7 +39,8 @@ struct Pieces {
 
 class ProbeBatchService::Upload final : public grpc::ServerReadReactor<v1::CreateProbeBatchRequest> {
  public:
-  Upload(ProbeBatchService& service, v1::CreateProbeBatchResponse* response) : service_(service), response_(response) {
+  Upload(ProbeBatchService& service, grpc::CallbackServerContext& context, v1::CreateProbeBatchResponse* response)
+      : service_(service), call_(NameCall(context, "CreateProbeBatch")), response_(response) {
     if (++service_.uploads_ > kMaxUploads) {
       Stop(absl::UnavailableError(absl::StrCat(kMaxUploads, " probe batches are being uploaded; try again")));
     } else {
@@ -52,11 +53,12 @@ class ProbeBatchService::Upload final : public grpc::ServerReadReactor<v1::Creat
     if (finished_) return;
     if (!ok) {
       const bool posted = service_.executor_.Post([this] {
+        const LogContext log({{"request", call_.request}});
         absl::StatusOr<v1::CreateProbeBatchResponse> added = service_.Add(digest_, content_);
         if (added.ok()) *response_ = *std::move(added);
-        Finish(Answer(added.status(), "CreateProbeBatch"));
+        Finish(Answer(added.status(), call_));
       });
-      if (!posted) Finish(Answer(Overloaded(), "CreateProbeBatch"));
+      if (!posted) Finish(Answer(Overloaded(), call_));
       return;
     }
     if (digest_.empty()) digest_ = request_.digest();
@@ -79,10 +81,11 @@ class ProbeBatchService::Upload final : public grpc::ServerReadReactor<v1::Creat
  private:
   void Stop(const absl::Status& status) {
     finished_ = true;
-    Finish(Answer(status, "CreateProbeBatch"));
+    Finish(Answer(status, call_));
   }
 
   ProbeBatchService& service_;
+  const CallName call_;
   v1::CreateProbeBatchResponse* const response_;
   v1::CreateProbeBatchRequest request_;
   std::string digest_;
@@ -139,13 +142,13 @@ absl::StatusOr<v1::CreateProbeBatchResponse> ProbeBatchService::Add(const std::s
 }
 
 grpc::ServerReadReactor<v1::CreateProbeBatchRequest>* ProbeBatchService::CreateProbeBatch(
-    grpc::CallbackServerContext*, v1::CreateProbeBatchResponse* response) {
-  return new Upload(*this, response);
+    grpc::CallbackServerContext* context, v1::CreateProbeBatchResponse* response) {
+  return new Upload(*this, *context, response);
 }
 
 grpc::ServerWriteReactor<v1::FetchProbeBatchResponse>* ProbeBatchService::FetchProbeBatch(
-    grpc::CallbackServerContext*, const v1::FetchProbeBatchRequest* request) {
-  return new Stream<v1::FetchProbeBatchResponse, Pieces>(executor_, "FetchProbeBatch",
+    grpc::CallbackServerContext* context, const v1::FetchProbeBatchRequest* request) {
+  return new Stream<v1::FetchProbeBatchResponse, Pieces>(executor_, context, "FetchProbeBatch",
                                                          Pieces{&store_, request->digest(), request->offset()});
 }
 

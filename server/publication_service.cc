@@ -188,14 +188,14 @@ grpc::ServerUnaryReactor* PublicationService::ImportScores(grpc::CallbackServerC
 }
 
 grpc::ServerWriteReactor<v1::StreamAccuraciesResponse>* PublicationService::StreamAccuracies(
-    grpc::CallbackServerContext*, const v1::StreamAccuraciesRequest* request) {
-  return new Stream<v1::StreamAccuraciesResponse, AccuracyStream>(executor_, "StreamAccuracies",
+    grpc::CallbackServerContext* context, const v1::StreamAccuraciesRequest* request) {
+  return new Stream<v1::StreamAccuraciesResponse, AccuracyStream>(executor_, context, "StreamAccuracies",
                                                                   AccuracyStream(store_, *request));
 }
 
-grpc::ServerWriteReactor<v1::ExportStoreResponse>* PublicationService::ExportStore(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::ExportStoreResponse>* PublicationService::ExportStore(grpc::CallbackServerContext* context,
                                                                                    const v1::ExportStoreRequest*) {
-  return new Stream<v1::ExportStoreResponse, StoreStream>(executor_, "ExportStore", StoreStream(store_));
+  return new Stream<v1::ExportStoreResponse, StoreStream>(executor_, context, "ExportStore", StoreStream(store_));
 }
 
 }  // namespace zcbench

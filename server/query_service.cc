@@ -19,9 +19,9 @@ namespace {
 constexpr int kMaxRows = 10'000;
 }  // namespace
 
-grpc::ServerWriteReactor<v1::StreamScoresResponse>* QueryService::StreamScores(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::StreamScoresResponse>* QueryService::StreamScores(grpc::CallbackServerContext* context,
                                                                                const v1::StreamScoresRequest* request) {
-  return new Stream<v1::StreamScoresResponse, ScoreStream>(executor_, "StreamScores",
+  return new Stream<v1::StreamScoresResponse, ScoreStream>(executor_, context, "StreamScores",
                                                            ScoreStream(store_, scheduler_, request->filter()));
 }
 

@@ -36,6 +36,12 @@ constexpr size_t kMaxRequestBytes = size_t{1} << 20;
 constexpr absl::Duration kForgetLost = absl::Hours(24);
 constexpr absl::Duration kRateWindow = absl::Minutes(1);
 
+// "cuda:0 NVIDIA H100" -> "NVIDIA H100": what two workers of the same speed have in common.
+std::string DeviceClass(const std::string& device) {
+  const size_t space = device.find(' ');
+  return space == std::string::npos ? device.substr(0, device.find(':')) : device.substr(space + 1);
+}
+
 std::string NewSessionId() {
   std::random_device random;
   std::string id;
@@ -49,6 +55,9 @@ bool IsWorkerName(const std::string& name) {
            c == ':' || c == '-';
   });
 }
+
+// How the logs name a lease: unit and attempt.
+std::string LeaseText(int64_t unit, int attempt) { return absl::StrCat(unit, "/", attempt); }
 
 size_t CountOpen(const std::vector<bool>& open) {
   return static_cast<size_t>(std::count(open.begin(), open.end(), true));
@@ -94,7 +103,8 @@ absl::Status FinishIfDone(StoreWriter& writer, Job& job, absl::Time now) {
 // An attempt of one position failed. After the last one the position is closed: it has failed for good. The same lease
 // is counted once, however often it is reported.
 absl::Status CountAttempt(StoreWriter& writer, Job& job, WorkUnit& unit, size_t offset, FailureKind kind,
-                          const std::string& message, const std::string& architecture, uint64_t seed, absl::Time now) {
+                          const std::string& message, const std::string& architecture, uint64_t seed, absl::Time now,
+                          std::vector<PositionFailure>& failed_for_good) {
   PositionFailure failure{.job = job.id, .position = unit.first + offset, .architecture = architecture, .seed = seed};
   absl::StatusOr<PositionFailure> earlier = writer.GetFailure(failure.job, failure.position);
   if (earlier.ok()) {
@@ -114,11 +124,7 @@ absl::Status CountAttempt(StoreWriter& writer, Job& job, WorkUnit& unit, size_t 
   if (failure.for_good) {
     unit.open[offset] = false;
     job.failed += 1;
-    Log(LogLevel::kWarning, "an architecture has failed for good",
-        {{"job", absl::StrCat(static_cast<int64_t>(job.id))},
-         {"architecture", architecture},
-         {"seed", absl::StrCat(seed)},
-         {"reason", message}});
+    failed_for_good.push_back(failure);
   }
   return writer.PutFailure(failure);
 }
@@ -126,12 +132,13 @@ absl::Status CountAttempt(StoreWriter& writer, Job& job, WorkUnit& unit, size_t 
 // The unit's lease ended badly. What is open of it becomes free: several architectures in two halves, so that the one
 // that is to blame is found; a single one is counted an attempt.
 absl::Status LoseAttempt(StoreWriter& writer, Job& job, WorkUnit unit, const std::string& reason,
-                         const std::vector<std::string>& architectures, uint64_t seed, absl::Time now) {
+                         const std::vector<std::string>& architectures, uint64_t seed, absl::Time now,
+                         std::vector<PositionFailure>& failed_for_good) {
   const size_t open = CountOpen(unit.open);
   if (open == 1) {
     const size_t offset = static_cast<size_t>(std::find(unit.open.begin(), unit.open.end(), true) - unit.open.begin());
-    ZCB_RETURN_IF_ERROR(
-        CountAttempt(writer, job, unit, offset, FailureKind::kCrash, reason, architectures[offset], seed, now));
+    ZCB_RETURN_IF_ERROR(CountAttempt(writer, job, unit, offset, FailureKind::kCrash, reason, architectures[offset],
+                                     seed, now, failed_for_good));
     if (unit.open[offset]) {
       unit.free_from = absl::UnixEpoch();
       return writer.UpdateUnit(unit);
@@ -147,6 +154,19 @@ absl::Status LoseAttempt(StoreWriter& writer, Job& job, WorkUnit unit, const std
       {.job = unit.job, .first = unit.first, .open = {unit.open.begin(), split}, .not_worker = unit.not_worker},
       {.job = unit.job, .first = unit.first + middle, .open = {split, unit.open.end()}, .not_worker = unit.not_worker}};
   return writer.AddUnits(halves);
+}
+
+// Once it is on the disk.
+void LogFailedForGood(const std::vector<PositionFailure>& failures) {
+  for (const PositionFailure& failure : failures) {
+    Log(LogLevel::kWarning, "an architecture has failed for good",
+        {{"lease", LeaseText(static_cast<int64_t>(failure.unit), failure.attempt)},
+         {"job", absl::StrCat(static_cast<int64_t>(failure.job))},
+         {"architecture", failure.architecture},
+         {"seed", absl::StrCat(failure.seed)},
+         {"worker", failure.worker},
+         {"reason", failure.message}});
+  }
 }
 
 }  // namespace
@@ -168,6 +188,7 @@ struct Scheduler::Recording {
   std::optional<JobId> job{};
   uint64_t completed = 0;
   bool freed = false;
+  std::vector<PositionFailure> failed_for_good{};
 };
 
 absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(Store& store, const Clock& clock,
@@ -178,6 +199,20 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(Store& store, const
     ZCB_RETURN_IF_ERROR(store.Write([&](StoreWriter& writer) { return writer.ExtendLeases(until); }));
   }
   return std::unique_ptr<Scheduler>(new Scheduler(store, clock, options));
+}
+
+void Scheduler::Rate::Add(absl::Time now, uint64_t count) {
+  completed_.emplace_back(now, count);
+  while (now - completed_.front().first > kRateWindow) completed_.pop_front();
+}
+
+double Scheduler::Rate::PerSecond(absl::Time now, absl::Time since) const {
+  uint64_t completed = 0;
+  for (const auto& [time, count] : completed_) {
+    if (now - time <= kRateWindow) completed += count;
+  }
+  const double elapsed = absl::ToDoubleSeconds(std::min(now - since, kRateWindow));
+  return elapsed < 1 ? 0 : static_cast<double>(completed) / elapsed;
 }
 
 // ---- Sessions.
@@ -262,7 +297,7 @@ absl::StatusOr<v1::OpenSessionResponse> Scheduler::OpenSession(const v1::OpenSes
     if (session != nullptr) workers_.erase(session->announced->session);
     session = std::make_shared<Session>();
     session->announced = announced;
-    session->last_seen = now;
+    session->opened = session->last_seen = now;
     workers_[announced->session] = request.worker();
   }
   Log(LogLevel::kInfo, "session opened",
@@ -304,6 +339,20 @@ absl::StatusOr<v1::SynchronizeResponse> Scheduler::Synchronize(const v1::Synchro
     }
     session->last_seen = now;
     session->state = request.state();
+    std::map<int64_t, v1::WorkerLease> held;
+    for (const v1::HeldLease& lease : request.held()) {
+      v1::WorkerLease& mine = held[lease.unit()];
+      if (const auto before = session->held.find(lease.unit());
+          before != session->held.end() && before->second.attempt() == lease.attempt()) {
+        mine = before->second;
+      } else {
+        mine.set_unit(lease.unit());
+        mine.set_attempt(lease.attempt());
+        *mine.mutable_since() = ToProto(now);
+      }
+      mine.set_done(lease.done());
+    }
+    session->held = std::move(held);
     drain = session->drain;
     leasing = leasing_;
     worker = session->announced;
@@ -323,7 +372,21 @@ absl::StatusOr<v1::SynchronizeResponse> Scheduler::Synchronize(const v1::Synchro
   if (request.wanted() > 0 && request.state() != v1::WORKER_STATE_DRAINING && !drain && leasing &&
       now + options_.unit_target <= worker->available_until) {
     ZCB_ASSIGN_OR_RETURN(std::vector<v1::Lease> leases, Acquire(*worker, static_cast<int>(request.wanted())));
+    counters_.leases_granted.Add(leases.size());
     for (v1::Lease& lease : leases) *response.add_leases() = std::move(lease);
+  }
+  {
+    MutexLock lock(mutex_);
+    if (Session* session = FindSession(request.session()); session != nullptr) {
+      for (const int64_t unit : response.lost()) session->held.erase(unit);
+      for (const v1::Lease& lease : response.leases()) {
+        v1::WorkerLease& held = session->held[lease.unit()];
+        held.set_unit(lease.unit());
+        held.set_attempt(lease.attempt());
+        held.set_job(lease.job());
+        *held.mutable_since() = ToProto(now);
+      }
+    }
   }
   response.set_drain(drain);
   *response.mutable_expires() = ToProto(expires);
@@ -445,7 +508,9 @@ absl::StatusOr<std::optional<v1::Lease>> Scheduler::AcquireFrom(JobId id, JobPla
     }
     if (!lease->has_value()) continue;
     MutexLock lock(mutex_);
-    if (JobPace& pace = pace_[id]; pace.first_lease == absl::UnixEpoch()) pace.first_lease = now;
+    JobPace& pace = pace_[id];
+    if (pace.first_lease == absl::UnixEpoch()) pace.first_lease = now;
+    pace.waiting_since = now;
     return lease;
   }
   Wake();  // there may be more behind what was looked at
@@ -517,7 +582,11 @@ absl::Status Scheduler::Reap(JobPlan& plan, const std::vector<WorkUnit>& expired
                          plan.Architectures(store_, unit.job, unit.first, unit.count()));
     architectures.push_back(std::move(texts));
   }
+  std::vector<const WorkUnit*> lost;
+  std::vector<PositionFailure> failed_for_good;
   const absl::Status written = store_.Write([&](StoreWriter& writer) -> absl::Status {
+    lost.clear();
+    failed_for_good.clear();
     ZCB_ASSIGN_OR_RETURN(Job job, writer.GetJob(expired[0].job));
     for (size_t i = 0; i < expired.size(); ++i) {
       absl::StatusOr<WorkUnit> unit = writer.GetUnit(expired[i].id);
@@ -528,18 +597,23 @@ absl::Status Scheduler::Reap(JobPlan& plan, const std::vector<WorkUnit>& expired
         continue;
       ZCB_RETURN_IF_ERROR(LoseAttempt(writer, job, *unit,
                                       absl::StrCat("worker ", unit->worker, " was lost while it had this architecture"),
-                                      architectures[i], plan.SeedAt(unit->first), now));
+                                      architectures[i], plan.SeedAt(unit->first), now, failed_for_good));
+      lost.push_back(&expired[i]);
     }
     ZCB_RETURN_IF_ERROR(FinishIfDone(writer, job, now));
     return writer.UpdateJob(job);
   });
   ZCB_RETURN_IF_ERROR(written);
-  for (const WorkUnit& unit : expired) {
-    Log(LogLevel::kWarning, "lease lost",
-        {{"unit", absl::StrCat(static_cast<int64_t>(unit.id))},
-         {"attempt", absl::StrCat(unit.attempt)},
-         {"worker", unit.worker}});
+  for (const WorkUnit* unit : lost) {
+    Log(LogLevel::kWarning, "lease expired: its worker was not heard of in time",
+        {{"lease", LeaseText(static_cast<int64_t>(unit->id), unit->attempt)},
+         {"job", absl::StrCat(static_cast<int64_t>(unit->job))},
+         {"worker", unit->worker}});
   }
+  LogFailedForGood(failed_for_good);
+  counters_.leases_expired.Add(lost.size());
+  MutexLock lock(mutex_);
+  pace_[expired[0].job].expired += lost.size();
   return absl::OkStatus();
 }
 
@@ -840,7 +914,7 @@ absl::Status Scheduler::RecordUnit(StoreWriter& writer, const v1::RecordScoresRe
       // A scorer works on two architectures at once: only of a single one is it known that it crashed.
       if (result->failure() == v1::FAILURE_KIND_CRASH && CountOpen(unit.open) > 1) continue;
       ZCB_RETURN_IF_ERROR(CountAttempt(writer, job, unit, offset, static_cast<FailureKind>(result->failure()), message,
-                                       result->architecture(), result->seed(), now));
+                                       result->architecture(), result->seed(), now, recording.failed_for_good));
     }
     if (request.close() == v1::LEASE_OUTCOME_COMPLETED) {
       for (size_t i = 0; i < unit.open.size(); ++i) {
@@ -848,7 +922,7 @@ absl::Status Scheduler::RecordUnit(StoreWriter& writer, const v1::RecordScoresRe
         ZCB_RETURN_IF_ERROR(
             CountAttempt(writer, job, unit, i, FailureKind::kError,
                          "the worker ended its lease with neither a score nor a failure of this architecture",
-                         recording.architectures[i], recording.seed, now));
+                         recording.architectures[i], recording.seed, now, recording.failed_for_good));
       }
     }
   }
@@ -857,7 +931,8 @@ absl::Status Scheduler::RecordUnit(StoreWriter& writer, const v1::RecordScoresRe
     ZCB_RETURN_IF_ERROR(writer.DeleteUnit(unit.id));
   } else if (closed && request.close() == v1::LEASE_OUTCOME_CRASHED) {
     recording.freed = true;
-    ZCB_RETURN_IF_ERROR(LoseAttempt(writer, job, unit, crash, recording.architectures, recording.seed, now));
+    ZCB_RETURN_IF_ERROR(
+        LoseAttempt(writer, job, unit, crash, recording.architectures, recording.seed, now, recording.failed_for_good));
   } else {
     if (closed) {
       recording.freed = true;
@@ -870,6 +945,9 @@ absl::Status Scheduler::RecordUnit(StoreWriter& writer, const v1::RecordScoresRe
 }
 
 absl::StatusOr<v1::RecordScoresResponse> Scheduler::RecordScores(const v1::RecordScoresRequest& request) {
+  const LogContext context(request.unit() == 0
+                               ? LogContext::Fields()
+                               : LogContext::Fields{{"lease", LeaseText(request.unit(), request.attempt())}});
   ZCB_ASSIGN_OR_RETURN(Recording recording, CheckRecording(request));
   const absl::Time now = clock_.Now();
   bool repeated = false;
@@ -887,13 +965,30 @@ absl::StatusOr<v1::RecordScoresResponse> Scheduler::RecordScores(const v1::Recor
     return writer.PutAnswer(request.request_id(), recording.answer, now);
   });
   ZCB_RETURN_IF_ERROR(written);
+  LogFailedForGood(recording.failed_for_good);
   if (!repeated) {
+    for (const Disposition disposition : recording.answer.dispositions) {
+      (disposition == Disposition::kRecorded          ? counters_.scores_recorded
+       : disposition == Disposition::kAlreadyRecorded ? counters_.scores_already_recorded
+                                                      : counters_.scores_conflicting)
+          .Add();
+    }
+    if (recording.answer.lease_valid && request.close() != v1::LEASE_OUTCOME_UNSPECIFIED) {
+      (request.close() == v1::LEASE_OUTCOME_COMPLETED  ? counters_.leases_completed
+       : request.close() == v1::LEASE_OUTCOME_RETURNED ? counters_.leases_returned
+                                                       : counters_.leases_crashed)
+          .Add();
+    }
+    const Labels labels = {{"space", request.cell().space()},
+                           {"task", request.cell().task()},
+                           {"device", DeviceClass(recording.execution.device)}};
     MutexLock lock(mutex_);
     Session* session = FindSession(request.session());
     for (const v1::ArchitectureResult& result : request.results()) {
       double seconds = 0;
       for (const v1::ProxyScore& score : result.scores()) seconds += score.seconds();
       if (result.failure() != v1::FAILURE_KIND_UNSPECIFIED || seconds <= 0) continue;
+      counters_.architecture_seconds.Observe(seconds, labels);
       if (recording.job.has_value()) {
         double& pace = pace_[*recording.job].seconds;
         pace = pace == 0 ? seconds : 0.8 * pace + 0.2 * seconds;
@@ -905,11 +1000,11 @@ absl::StatusOr<v1::RecordScoresResponse> Scheduler::RecordScores(const v1::Recor
     if (session != nullptr) {
       session->last_seen = now;
       session->completed += recording.completed;
+      if (recording.completed > 0) session->rate.Add(now, recording.completed);
+      if (request.close() != v1::LEASE_OUTCOME_UNSPECIFIED) session->held.erase(request.unit());
     }
     if (recording.job.has_value() && recording.completed > 0) {
-      std::deque<std::pair<absl::Time, uint64_t>>& window = pace_[*recording.job].completed;
-      window.emplace_back(now, recording.completed);
-      while (now - window.front().first > kRateWindow) window.pop_front();
+      pace_[*recording.job].rate.Add(now, recording.completed);
     }
   }
   const auto conflicts =
@@ -1002,6 +1097,7 @@ absl::StatusOr<v1::CreateJobResponse> Scheduler::CreateJob(const v1::CreateJobRe
     return writer.UpdateJob(job);
   });
   ZCB_RETURN_IF_ERROR(written);
+  if (!created) BeginWaiting(job.id);
   Log(LogLevel::kInfo, created ? "job created" : "job asked for again",
       {{"job", absl::StrCat(static_cast<int64_t>(job.id))}, {"pairs", absl::StrCat(job.total)}});
   Wake();
@@ -1015,8 +1111,11 @@ absl::StatusOr<v1::Job> Scheduler::Describe(const Job& job) {
   ZCB_ASSIGN_OR_RETURN(const std::shared_ptr<JobPlan> plan, GetPlan(job.id));
   const absl::Time now = clock_.Now();
   uint64_t leased = 0;
+  bool free = job.cursor < job.total;
   ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
     ZCB_ASSIGN_OR_RETURN(leased, reader.CountLeased(job.id, now));
+    ZCB_ASSIGN_OR_RETURN(const int units, reader.CountFreeUnits(job.id, "", now, 1));
+    free |= units > 0;
     return absl::OkStatus();
   }));
   v1::Job message;
@@ -1032,20 +1131,17 @@ absl::StatusOr<v1::Job> Scheduler::Describe(const Job& job) {
   message.set_reused(job.reused);
   message.set_priority(job.priority);
   if (plan->audit().has_value()) message.set_audits(static_cast<int64_t>(plan->audit()->job));
-  ZCB_ASSIGN_OR_RETURN(const uint64_t conflicts, CountConflicts(*plan));
+  ZCB_ASSIGN_OR_RETURN(const uint64_t conflicts, CountConflicts(job.id, *plan));
   message.set_conflicts(conflicts);
   if (job.state == JobState::kPaused) message.set_waiting_for(absl::StrCat("`zcbench resume ", message.id(), "`"));
-  if (job.state != JobState::kRunning) return message;
 
   MutexLock lock(mutex_);
-  if (const auto pace = pace_.find(job.id); pace != pace_.end() && pace->second.first_lease != absl::UnixEpoch()) {
-    uint64_t completed = 0;
-    for (const auto& [time, count] : pace->second.completed) {
-      if (now - time <= kRateWindow) completed += count;
-    }
-    const double elapsed = absl::ToDoubleSeconds(std::min(now - pace->second.first_lease, kRateWindow));
-    if (completed > 0 && elapsed >= 1) {
-      const double rate = static_cast<double>(completed) / elapsed;
+  const JobPace& pace = pace_[job.id];
+  message.set_leases_expired(pace.expired);
+  if (job.state != JobState::kRunning) return message;
+  if (free) *message.mutable_oldest_free() = ToProto(now - WaitingSince(job));
+  if (pace.first_lease != absl::UnixEpoch()) {
+    if (const double rate = pace.rate.PerSecond(now, pace.first_lease); rate > 0) {
       message.set_rate(rate);
       *message.mutable_eta() = ToProto(absl::Seconds(static_cast<double>(job.total - job.done - job.failed) / rate));
     }
@@ -1150,11 +1246,54 @@ absl::StatusOr<v1::ListWorkersResponse> Scheduler::ListWorkers() {
     }
     worker.set_lost(!IsLive(*session, now));
     worker.set_memory_bytes(session->announced->memory_bytes);
+    worker.set_rate(session->rate.PerSecond(now, session->opened));
+    for (const auto& [unit, held] : session->held) *worker.add_held() = held;
+    std::stable_sort(worker.mutable_held()->begin(), worker.mutable_held()->end(),
+                     [](const v1::WorkerLease& a, const v1::WorkerLease& b) {
+                       return std::pair(a.since().seconds(), a.since().nanos()) <
+                              std::pair(b.since().seconds(), b.since().nanos());
+                     });
     if (session->announced->available_until != absl::InfiniteFuture()) {
       *worker.mutable_available_until() = ToProto(session->announced->available_until);
     }
   }
   return response;
+}
+
+const char* Scheduler::StateOf(const Session& session, absl::Time now) const {
+  if (!IsLive(session, now)) return "lost";
+  if (session.drain || session.state == v1::WORKER_STATE_DRAINING) return "draining";
+  return session.state == v1::WORKER_STATE_BUSY ? "busy" : "idle";
+}
+
+absl::Time Scheduler::WaitingSince(const Job& job) {
+  return std::max({started_, job.created, pace_[job.id].waiting_since});
+}
+
+void Scheduler::BeginWaiting(JobId job) {
+  MutexLock lock(mutex_);
+  pace_[job].waiting_since = clock_.Now();
+}
+
+absl::StatusOr<QueueState> Scheduler::DescribeQueue() {
+  const absl::Time now = clock_.Now();
+  QueueState queue;
+  std::vector<Job> waiting;
+  ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(queue.units, reader.CountUnits(now));
+    ZCB_ASSIGN_OR_RETURN(const std::vector<Job> running, reader.ListRunningJobs());
+    for (const Job& job : running) {
+      queue.waiting_pairs += job.total - job.cursor;
+      ZCB_ASSIGN_OR_RETURN(const int free, reader.CountFreeUnits(job.id, "", now, 1));
+      if (job.cursor < job.total || free > 0) waiting.push_back(job);
+    }
+    return absl::OkStatus();
+  }));
+  for (const char* state : {"idle", "busy", "draining", "lost"}) queue.workers[state] = 0;
+  MutexLock lock(mutex_);
+  for (const Job& job : waiting) queue.oldest_free = std::max(queue.oldest_free, now - WaitingSince(job));
+  for (const auto& [name, session] : sessions_) ++queue.workers[StateOf(*session, now)];
+  return queue;
 }
 
 absl::Status Scheduler::DrainWorker(const v1::DrainWorkerRequest& request) {

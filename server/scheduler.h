@@ -36,6 +36,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/mutex.h"
 #include "db/store.h"
 #include "server/job_plan.h"
@@ -43,6 +44,27 @@
 #include "zcbench/v1/worker.pb.h"
 
 namespace zcbench {
+
+// What the scheduler has done since it was made. Thread-safe.
+struct SchedulerCounters {
+  Counter leases_granted;
+  Counter leases_completed;
+  Counter leases_returned;  // by a planned stop
+  Counter leases_crashed;
+  Counter leases_expired;  // their worker was not heard of in time, or opened another session
+  Counter scores_recorded;
+  Counter scores_already_recorded;
+  Counter scores_conflicting;
+  Histogram architecture_seconds{{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300}};  // by space, task, device
+};
+
+// What there is to do, and who does it, at one moment.
+struct QueueState {
+  UnitCounts units{};
+  uint64_t waiting_pairs = 0;                 // of running jobs, in no unit yet
+  absl::Duration oldest_free{};               // the longest Job.oldest_free; 0: nothing is free
+  std::map<std::string, uint64_t> workers{};  // by state: idle, busy, draining, lost
+};
 
 struct SchedulerOptions {
   absl::Duration lease_duration = absl::Minutes(1);
@@ -84,6 +106,9 @@ class Scheduler {
   // NOT_FOUND: no such job.
   absl::StatusOr<std::shared_ptr<JobPlan>> GetPlan(JobId job);
 
+  const SchedulerCounters& counters() const { return counters_; }
+  absl::StatusOr<QueueState> DescribeQueue();
+
  private:
   // What a worker announced; never changes.
   struct Announcement {
@@ -99,23 +124,38 @@ class Scheduler {
       return proxies.at(proxy).version + "." + spaces.at(space);
     }
   };
+  // What was completed over the last minute.
+  class Rate {
+   public:
+    void Add(absl::Time now, uint64_t count);
+    // Architectures a second; `since`: when the first could have been begun. 0: none, or less than a second ago.
+    double PerSecond(absl::Time now, absl::Time since) const;
+
+   private:
+    std::deque<std::pair<absl::Time, uint64_t>> completed_;
+  };
   struct Session {
     std::shared_ptr<const Announcement> announced;
     v1::WorkerState state = v1::WORKER_STATE_IDLE;
+    absl::Time opened;
     absl::Time last_seen;
     bool drain = false;
     uint64_t completed = 0;
-    std::deque<double> seconds;  // of the last architectures
+    Rate rate;
+    std::deque<double> seconds;               // of the last architectures
+    std::map<int64_t, v1::WorkerLease> held;  // by unit
   };
   struct JobPace {
-    double seconds = 0;                                     // an architecture, smoothed; 0 = not known
-    absl::Time first_lease = absl::UnixEpoch();             // of this run of the server; the epoch: none yet
-    std::deque<std::pair<absl::Time, uint64_t>> completed;  // of the last minute
+    double seconds = 0;                               // an architecture, smoothed; 0 = not known
+    absl::Time first_lease = absl::UnixEpoch();       // of this run of the server; the epoch: none yet
+    absl::Time waiting_since = absl::InfinitePast();  // its last lease, or when it could be leased again
+    uint64_t expired = 0;                             // leases of this run of the server
+    Rate rate;
   };
   struct Recording;
 
   Scheduler(Store& store, const Clock& clock, const SchedulerOptions& options)
-      : store_(store), clock_(clock), options_(options) {}
+      : store_(store), clock_(clock), options_(options), started_(clock.Now()) {}
 
   void Wake() const {
     if (wake_) wake_();
@@ -156,12 +196,19 @@ class Scheduler {
   static constexpr size_t kMaxResponseBytes = 900'000;  // of a list: a message holds 1 MiB
   // The columns that hold the job's scores, of every version and numerics class.
   absl::StatusOr<std::vector<SeriesInfo>> JobSeries(const JobPlan& plan);
-  absl::StatusOr<uint64_t> CountConflicts(const JobPlan& plan);
+  absl::StatusOr<uint64_t> CountConflicts(JobId job, const JobPlan& plan);
+  // Since when what is free of the job has been waiting.
+  absl::Time WaitingSince(const Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // From now on, if it has something free.
+  void BeginWaiting(JobId job) ABSL_LOCKS_EXCLUDED(mutex_);
+  const char* StateOf(const Session& session, absl::Time now) const;
 
   Store& store_;
   const Clock& clock_;
   const SchedulerOptions options_;
+  const absl::Time started_;
   std::function<void()> wake_;
+  SchedulerCounters counters_;
 
   Mutex mutex_;
   bool leasing_ ABSL_GUARDED_BY(mutex_) = true;
@@ -170,6 +217,9 @@ class Scheduler {
   std::map<JobId, std::shared_ptr<JobPlan>> plans_ ABSL_GUARDED_BY(mutex_);
   std::map<JobId, JobPace> pace_ ABSL_GUARDED_BY(mutex_);
   JobId last_served_ ABSL_GUARDED_BY(mutex_){};  // round robin over the jobs
+  // The conflicts of a job's columns, as of so many conflicts recorded in all: a poll counts only what may have
+  // changed.
+  std::map<JobId, std::pair<uint64_t, uint64_t>> conflicts_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcbench

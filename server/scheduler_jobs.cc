@@ -70,19 +70,31 @@ absl::StatusOr<std::vector<SeriesInfo>> Scheduler::JobSeries(const JobPlan& plan
   return series;
 }
 
-absl::StatusOr<uint64_t> Scheduler::CountConflicts(const JobPlan& plan) {
+absl::StatusOr<uint64_t> Scheduler::CountConflicts(JobId job, const JobPlan& plan) {
+  // Only this scheduler records conflicts: as long as it has recorded no other one, what was counted before holds.
+  const uint64_t recorded = counters_.scores_conflicting.value();
+  {
+    MutexLock lock(mutex_);
+    const auto known = conflicts_.find(job);
+    if (known != conflicts_.end() && known->second.first == recorded) return known->second.second;
+  }
   uint64_t count = 0;
-  ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(count, reader.CountConflicts({}));
-    return absl::OkStatus();
-  }));
-  if (count == 0) return count;  // nearly always: the columns need not be found
-  ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, JobSeries(plan));
-  if (series.empty()) return uint64_t{0};
-  ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {
-    ZCB_ASSIGN_OR_RETURN(count, reader.CountConflicts(IdsOf(series)));
-    return absl::OkStatus();
-  }));
+  const auto count_in = [&](std::span<const SeriesId> series) {
+    return store_.Read([&](StoreReader& reader) -> absl::Status {
+      ZCB_ASSIGN_OR_RETURN(count, reader.CountConflicts(series));
+      return absl::OkStatus();
+    });
+  };
+  ZCB_RETURN_IF_ERROR(count_in({}));
+  if (count > 0) {  // rarely: then the job's columns have to be found
+    ZCB_ASSIGN_OR_RETURN(const std::vector<SeriesInfo> series, JobSeries(plan));
+    count = 0;
+    if (!series.empty()) {
+      ZCB_RETURN_IF_ERROR(count_in(IdsOf(series)));
+    }
+  }
+  MutexLock lock(mutex_);
+  conflicts_[job] = {recorded, count};
   return count;
 }
 
@@ -120,7 +132,10 @@ absl::StatusOr<v1::ControlJobResponse> Scheduler::ControlJob(const v1::ControlJo
       {{"job", absl::StrCat(request.id())},
        {"order", v1::JobOrder_Name(request.order())},
        {"state", StateText(job.state)}});
-  if (job.state == JobState::kRunning) Wake();
+  if (job.state == JobState::kRunning) {
+    BeginWaiting(job.id);
+    Wake();
+  }
   v1::ControlJobResponse response;
   ZCB_ASSIGN_OR_RETURN(*response.mutable_job(), Describe(job));
   return response;
@@ -206,6 +221,7 @@ absl::StatusOr<v1::RetryFailuresResponse> Scheduler::RetryFailures(const v1::Ret
   if (response.retried() > 0) {
     Log(LogLevel::kInfo, "failures are tried again",
         {{"job", absl::StrCat(static_cast<int64_t>(job.id))}, {"pairs", absl::StrCat(response.retried())}});
+    BeginWaiting(job.id);
     Wake();
   }
   ZCB_ASSIGN_OR_RETURN(*response.mutable_job(), Describe(job));

@@ -1015,5 +1015,115 @@ TEST_F(SchedulerTest, NothingIsLeasedToAWorkerThatIsAboutToLeave) {
   EXPECT_THAT(Acquire(Open("b")), IsEmpty());
 }
 
+// ---- What a person on call sees.
+
+TEST_F(SchedulerTest, LeasesAndScoresAreCountedByHowTheyEnded) {
+  const std::string a = Open("a");
+  const int64_t job = NewJob(Spec(40));
+  const v1::Lease range = Range(a, 4);
+  Record(Computed(a, range, v1::LEASE_OUTCOME_RETURNED, 1));
+  const v1::Lease again = Acquire(a).at(0);
+  v1::RecordScoresRequest differs = Computed(a, range, v1::LEASE_OUTCOME_UNSPECIFIED, 1);
+  differs.mutable_results(0)->mutable_scores(1)->set_score(9);
+  Record(differs);
+  Record(Computed(a, again, v1::LEASE_OUTCOME_CRASHED, 0));
+  const v1::Lease lost = Acquire(a).at(0);
+  EXPECT_EQ(Get(job).leases_expired(), 0u);
+  clock_.Advance(2 * kLease);
+  EXPECT_THAT(Acquire(Open("b")), SizeIs(1));  // takes it back from `a` first
+  EXPECT_GT(lost.unit(), 0);
+
+  const SchedulerCounters& counters = scheduler_->counters();
+  EXPECT_EQ(counters.leases_granted.value(), 5u);
+  EXPECT_EQ(counters.leases_completed.value(), 1u);
+  EXPECT_EQ(counters.leases_returned.value(), 1u);
+  EXPECT_EQ(counters.leases_crashed.value(), 1u);
+  EXPECT_EQ(counters.leases_expired.value(), 1u);
+  EXPECT_EQ(Get(job).leases_expired(), 1u);
+  EXPECT_EQ(counters.scores_recorded.value(), 4u);  // two architectures, two proxies
+  EXPECT_EQ(counters.scores_already_recorded.value(), 1u);
+  EXPECT_EQ(counters.scores_conflicting.value(), 1u);
+  const std::vector<Sample> seconds = counters.architecture_seconds.samples();
+  ASSERT_THAT(seconds, SizeIs(1));
+  EXPECT_EQ(seconds[0].labels, (Labels{{"space", "nasbench201"}, {"task", "photos"}, {"device", "cpu"}}));
+}
+
+TEST_F(SchedulerTest, ARepeatedRequestIsCountedOnce) {
+  const std::string a = Open("a");
+  NewJob(Spec(1));
+  const v1::RecordScoresRequest request = Computed(a, Acquire(a).at(0), v1::LEASE_OUTCOME_COMPLETED);
+  Record(request);
+  Record(request);
+  EXPECT_EQ(scheduler_->counters().scores_recorded.value(), 2u);
+  EXPECT_EQ(scheduler_->counters().leases_completed.value(), 1u);
+}
+
+TEST_F(SchedulerTest, WhatIsFreeAgesUntilSomethingOfItIsLeased) {
+  const std::string a = Open("a");
+  const int64_t job = NewJob(Spec(2));
+  clock_.Advance(absl::Minutes(10));
+  EXPECT_EQ(Get(job).oldest_free().seconds(), 600);
+  EXPECT_EQ(scheduler_->DescribeQueue()->oldest_free, absl::Minutes(10));
+  EXPECT_EQ(scheduler_->DescribeQueue()->waiting_pairs, 2u);
+  const v1::Lease lease = Acquire(a).at(0);
+  EXPECT_EQ(Get(job).oldest_free().seconds(), 0);
+  EXPECT_EQ(scheduler_->DescribeQueue()->units.leased, 1u);
+  EXPECT_THAT(scheduler_->DescribeQueue()->workers, Contains(testing::Pair("idle", 1u)));
+
+  // A pause is nobody's wait, and neither is what is all given out.
+  v1::ControlJobRequest order;
+  order.set_id(job);
+  order.set_order(v1::JOB_ORDER_PAUSE);
+  ASSERT_THAT(scheduler_->ControlJob(order), IsOk());
+  clock_.Advance(absl::Hours(1));
+  EXPECT_FALSE(Get(job).has_oldest_free());
+  EXPECT_EQ(scheduler_->DescribeQueue()->oldest_free, absl::ZeroDuration());
+  EXPECT_THAT(scheduler_->DescribeQueue()->workers, Contains(testing::Pair("lost", 1u)));
+  order.set_order(v1::JOB_ORDER_RESUME);
+  ASSERT_THAT(scheduler_->ControlJob(order), IsOk());
+  EXPECT_EQ(Get(job).oldest_free().seconds(), 0);
+  Record(Computed(a, lease, v1::LEASE_OUTCOME_COMPLETED));
+  EXPECT_THAT(Acquire(Open("a")), SizeIs(1));
+  clock_.Advance(absl::Seconds(20));
+  EXPECT_FALSE(Get(job).has_oldest_free());
+}
+
+TEST_F(SchedulerTest, AWorkerShowsWhatItHoldsSinceWhenAndHowFastItIs) {
+  const std::string a = Open("a");
+  const int64_t job = NewJob(Spec(3));
+  const v1::Lease first = Acquire(a).at(0);
+  const int64_t leased = absl::ToUnixSeconds(clock_.Now());
+  clock_.Advance(absl::Seconds(10));
+  ASSERT_THAT(Synchronize(a, 0, {first}), IsOk());
+  const auto worker = [&] { return scheduler_->ListWorkers().value().workers(0); };
+  ASSERT_THAT(worker().held(), SizeIs(1));
+  EXPECT_EQ(worker().held(0).unit(), first.unit());
+  EXPECT_EQ(worker().held(0).job(), job);
+  EXPECT_EQ(worker().held(0).since().seconds(), leased);
+  EXPECT_DOUBLE_EQ(worker().rate(), 0);
+  Record(Computed(a, first, v1::LEASE_OUTCOME_COMPLETED));
+  EXPECT_THAT(worker().held(), IsEmpty());
+  EXPECT_DOUBLE_EQ(worker().rate(), 0.1);  // one in the ten seconds that it has been here
+  clock_.Advance(absl::Seconds(50));
+  EXPECT_NEAR(worker().rate(), 1.0 / 60, 1e-9);
+}
+
+TEST_F(SchedulerTest, AConflictShowsWithTheNextPoll) {
+  const std::string a = Open("a");
+  const int64_t job = NewJob(Spec(1));
+  const int64_t other = NewJob(Spec(1, {"params"}));
+  const v1::Lease lease = Acquire(a).at(0);
+  Record(Computed(a, lease, v1::LEASE_OUTCOME_COMPLETED));
+  EXPECT_EQ(Get(job).conflicts(), 0u);
+  EXPECT_EQ(Get(other).conflicts(), 0u);
+  for (uint64_t conflicts = 1; conflicts <= 2; ++conflicts) {
+    v1::RecordScoresRequest differs = Computed(a, lease, v1::LEASE_OUTCOME_UNSPECIFIED);
+    differs.mutable_results(0)->mutable_scores(1)->set_score(9);  // of synflow
+    Record(differs);
+    EXPECT_EQ(Get(job).conflicts(), conflicts);
+    EXPECT_EQ(Get(other).conflicts(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace zcbench

@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <grpcpp/ext/channelz_service_plugin.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -10,11 +11,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "base/metrics_page/metrics_page.h"
 #include "base/status_macros.h"
 #include "db/sqlite/sqlite_store.h"
+#include "server/call_timer.h"
 #include "server/executor.h"
 #include "server/job_service.h"
 #include "server/long_poll.h"
+#include "server/metrics.h"
 #include "server/probe_batch_service.h"
 #include "server/publication_service.h"
 #include "server/query_service.h"
@@ -48,9 +52,10 @@ class GrpcServer final : public Server {
 
   ~GrpcServer() override { Shutdown(); }
 
-  absl::Status Listen(const ListenOptions& options, const Identity& identity) {
+  absl::Status Listen(const ListenOptions& options, const Identity& identity, const std::string& metrics) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::channelz::experimental::InitChannelzService();
     grpc::ServerBuilder builder;
     int port = 0;
     ZCB_ASSIGN_OR_RETURN(const std::string host, CheckListenOptions(options));
@@ -65,6 +70,14 @@ class GrpcServer final : public Server {
     builder.RegisterService(&query_service_);
     builder.RegisterService(&publication_service_);
     builder.RegisterService(&store_service_);
+    if (!metrics.empty()) {
+      std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+      interceptors.push_back(TimeCalls(call_seconds_));
+      builder.experimental().SetInterceptorCreators(std::move(interceptors));
+      ZCB_ASSIGN_OR_RETURN(metrics_page_, MetricsPage::Serve(metrics, [this] {
+                             return CollectMetrics(*scheduler_, *store_, call_seconds_);
+                           }));
+    }
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
       return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address, ": it is in use, or not ours"));
@@ -84,6 +97,7 @@ class GrpcServer final : public Server {
   const std::string& address() const override { return address_; }
   const ServerFile& access() const override { return access_; }
   std::string store_location() const override { return store_->location(); }
+  std::string metrics_address() const override { return metrics_page_ == nullptr ? "" : metrics_page_->address(); }
 
   void Shutdown() override {
     if (server_ != nullptr) {
@@ -97,12 +111,14 @@ class GrpcServer final : public Server {
     // holds.
     if (executor_ != nullptr) executor_.reset();
     server_.reset();
+    metrics_page_.reset();
   }
 
  private:
   // In the order in which they need each other.
   std::unique_ptr<Store> store_;
   std::unique_ptr<Scheduler> scheduler_;
+  Histogram call_seconds_{{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30}};
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<LongPoll> long_poll_;
   WorkerService worker_service_;
@@ -111,6 +127,7 @@ class GrpcServer final : public Server {
   QueryService query_service_;
   PublicationService publication_service_;
   StoreService store_service_;
+  std::unique_ptr<MetricsPage> metrics_page_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   ServerFile access_;
@@ -130,7 +147,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   if (!listen.insecure) {
     ZCB_ASSIGN_OR_RETURN(identity, LoadIdentity(listen));
   }
-  ZCB_RETURN_IF_ERROR(server->Listen(listen, identity));
+  ZCB_RETURN_IF_ERROR(server->Listen(listen, identity, options.metrics));
   return server;
 }
 

@@ -160,12 +160,12 @@ absl::StatusOr<v1::DescribeStoreResponse> StoreService::DoDescribeStore() {
 
 grpc::ServerWriteReactor<v1::BackUpStoreResponse>* StoreService::BackUpStore(grpc::CallbackServerContext*,
                                                                              const v1::BackUpStoreRequest*) {
-  return new Stream<v1::BackUpStoreResponse, BackupStream>(executor_, "BackUpStore", BackupStream(store_));
+  return new Stream<v1::BackUpStoreResponse, BackupStream>(executor_, context, "BackUpStore", BackupStream(store_));
 }
 
 grpc::ServerWriteReactor<v1::CheckStoreResponse>* StoreService::CheckStore(grpc::CallbackServerContext*,
                                                                            const v1::CheckStoreRequest*) {
-  return new Stream<v1::CheckStoreResponse, CheckStream>(executor_, "CheckStore", CheckStream(store_));
+  return new Stream<v1::CheckStoreResponse, CheckStream>(executor_, context, "CheckStore", CheckStream(store_));
 }
 
 grpc::ServerUnaryReactor* StoreService::DescribeStore(grpc::CallbackServerContext* context,

@@ -24,12 +24,13 @@ grpc::ServerUnaryReactor* WorkerService::Synchronize(grpc::CallbackServerContext
                                                      const v1::SynchronizeRequest* request,
                                                      v1::SynchronizeResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const CallName call = NameCall(*context, "Synchronize");
   const absl::StatusOr<absl::Duration> wait = FromProto("wait", request->wait());
   if (!wait.ok()) {
-    reactor->Finish(Answer(wait.status(), "Synchronize"));
+    reactor->Finish(Answer(wait.status(), call));
     return reactor;
   }
-  long_poll_.Synchronize(context, request, response, reactor, std::min(*wait, kLongestWait));
+  long_poll_.Synchronize(call, context, request, response, reactor, std::min(*wait, kLongestWait));
   return reactor;
 }
 

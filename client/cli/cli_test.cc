@@ -1043,6 +1043,49 @@ TEST_F(CliTest, WorkersAreListed) {
   EXPECT_TRUE(row["seconds_per_architecture"].is_null());
 }
 
+TEST_F(CliTest, WorkersShowTheirLeaseTheirMachineAndWhenTheyWereHeardOf) {
+  server_.list_workers = [](const pb::ListWorkersRequest&, pb::ListWorkersResponse& response) {
+    pb::Worker& worker = *response.add_workers();
+    worker.set_name("gpu-3");
+    worker.set_state(pb::WORKER_STATE_BUSY);
+    worker.set_memory_bytes(uint64_t{80} << 30);
+    worker.set_rate(2.5);
+    worker.mutable_execution()->set_device("cuda:0 NVIDIA H100");
+    worker.mutable_execution()->set_numerics("cuda-sm90");
+    worker.mutable_execution()->set_zcbench_version("0.1.0");
+    const int64_t now = absl::ToUnixSeconds(absl::Now());
+    worker.mutable_last_seen()->set_seconds(now);
+    worker.mutable_available_until()->set_seconds(now + 2 * 3600 + 30);
+    pb::WorkerLease& lease = *worker.add_held();
+    lease.set_unit(17);
+    lease.set_attempt(2);
+    lease.set_job(4);
+    lease.mutable_since()->set_seconds(now - 125);
+    return grpc::Status();
+  };
+  EXPECT_THAT(Run({"workers"}).out,
+              AllOf(HasSubstr("80.0 GiB"), HasSubstr("17/2"), HasSubstr("2 min 0"), HasSubstr("2.5/s"),
+                    HasSubstr("2 h 00 min"), HasSubstr(" ago"), HasSubstr("0.1.0"), HasSubstr("cuda-sm90")));
+  const nlohmann::json row = Rows(Run({"workers", "--format", "json"}).out).at(0);
+  EXPECT_EQ(row["unit"], 17);
+  EXPECT_EQ(row["attempt"], 2);
+  EXPECT_EQ(row["job"], 4);
+  EXPECT_EQ(row["rate"], 2.5);
+  EXPECT_EQ(row["memory_bytes"], uint64_t{80} << 30);
+}
+
+TEST_F(CliTest, WatchInJsonIsALineOfStandardOutputThatEndsWithTheJob) {
+  SetJob(pb::JOB_STATE_DONE_WITH_FAILURES, 23, 1);
+  const Output output = Run({"watch", "3", "--format", "json"});
+  EXPECT_EQ(output.code, 1);
+  const nlohmann::json line = nlohmann::json::parse(output.out);
+  EXPECT_EQ(line["state"], "done_with_failures");
+  EXPECT_EQ(line["done"], 23);
+  EXPECT_EQ(line["failures"]["crash"], 2);
+  SetJob(pb::JOB_STATE_RUNNING, 5);
+  EXPECT_EQ(nlohmann::json::parse(Run({"watch", "3", "--once", "--format", "json"}).out)["done"], 5);
+}
+
 TEST_F(CliTest, DrainNamesTheWorker) {
   server_.drain_worker = [](const pb::DrainWorkerRequest& request, pb::DrainWorkerResponse&) {
     EXPECT_EQ(request.worker(), "gpu-3");

@@ -1,8 +1,10 @@
 // failures, conflicts, why, audit, pause, resume, stop, cancel, workers, drain: small questions and orders.
+#include <algorithm>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "client/cli/arguments.h"
 #include "client/cli/command.h"
@@ -279,33 +281,24 @@ class Workers final : public Command {
   std::string name() const override { return "workers"; }
 
   void Declare(CLI::App& app) override {
-    Describe(app, "The workers of the server: what they run on, what they do, how fast");
+    Describe(
+        app, "The workers of the server: what they run on, hold and do, how fast, and for how long",
+        "The table shows live facts in words: the lease that each has held longest and for how long, "
+        "architectures a second over the\n"
+        "last minute, how long ago it was heard of, and until its machine goes away. csv and json have all numbers.");
     server_.Declare(app);
     format_.Declare(app);
-    SetExamples(app, "  zcbench workers\n  zcbench workers --format csv");
+    SetExamples(app, "  zcbench workers\n  zcbench workers --format json");
   }
 
   absl::StatusOr<int> Run() override {
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
     ZCB_ASSIGN_OR_RETURN(const std::vector<pb::Worker> workers, client->ListWorkers());
-    std::vector<std::vector<TableCell>> rows;
-    for (const pb::Worker& worker : workers) {
-      rows.push_back({worker.name(), StateWord(worker), worker.execution().host(), worker.execution().device(),
-                      uint64_t{worker.leases()}, worker.completed(),
-                      worker.completed() > 0 ? TableCell(worker.seconds_per_architecture()) : TableCell(),
-                      TimestampText(worker.last_seen()), worker.execution().numerics()});
+    if (format_.format() == Format::kTable) {
+      PrintForPeople(workers);
+    } else {
+      PrintAll(workers);
     }
-    PrintTable(std::cout, format_.format(),
-               {{"worker"},
-                {"state"},
-                {"host"},
-                {"device"},
-                {"leases", true},
-                {"completed", true},
-                {"seconds_per_architecture", true},
-                {"last_seen"},
-                {"numerics"}},
-               rows);
     if (workers.empty())
       Say("no worker has connected to " + client->address() +
           "; start one with `zcbench-worker run --server-file FILE`");
@@ -313,6 +306,86 @@ class Workers final : public Command {
   }
 
  private:
+  // Ours and the server's clock may differ a little.
+  static absl::Duration Since(const google::protobuf::Timestamp& time) {
+    return std::max(absl::Now() - ToTime(time), absl::ZeroDuration());
+  }
+
+  void PrintForPeople(const std::vector<pb::Worker>& workers) const {
+    std::vector<std::vector<TableCell>> rows;
+    for (const pb::Worker& worker : workers) {
+      const pb::WorkerLease* const lease = worker.held().empty() ? nullptr : &worker.held(0);
+      const auto text = [](bool known, const auto& make) { return known ? TableCell(make()) : TableCell(); };
+      rows.push_back({worker.name(), StateWord(worker), worker.execution().host(), worker.execution().device(),
+                      text(worker.memory_bytes() > 0, [&] { return MemoryText(worker.memory_bytes()); }),
+                      text(lease != nullptr, [&] { return absl::StrCat(lease->unit(), "/", lease->attempt()); }),
+                      text(lease != nullptr, [&] { return DurationText(Since(lease->since())); }),
+                      text(worker.rate() > 0, [&] { return RateText(worker.rate()); }),
+                      absl::StrCat(DurationText(Since(worker.last_seen())), " ago"),
+                      text(worker.has_available_until(),
+                           [&] {
+                             return DurationText(
+                                 std::max(ToTime(worker.available_until()) - absl::Now(), absl::ZeroDuration()));
+                           }),
+                      worker.execution().zcbench_version(), worker.execution().numerics()});
+    }
+    PrintTable(std::cout, Format::kTable,
+               {{"worker"},
+                {"state"},
+                {"host"},
+                {"device"},
+                {"memory", true},
+                {"lease", true},
+                {"held_for", true},
+                {"rate", true},
+                {"heard_of", true},
+                {"leaves_in", true},
+                {"version"},
+                {"numerics"}},
+               rows);
+  }
+
+  void PrintAll(const std::vector<pb::Worker>& workers) const {
+    std::vector<std::vector<TableCell>> rows;
+    for (const pb::Worker& worker : workers) {
+      const pb::WorkerLease* const lease = worker.held().empty() ? nullptr : &worker.held(0);
+      const auto of_lease = [&](const auto& get) { return lease == nullptr ? TableCell() : TableCell(get(*lease)); };
+      rows.push_back(
+          {worker.name(), StateWord(worker), worker.execution().host(), worker.execution().device(),
+           worker.memory_bytes() > 0 ? TableCell(worker.memory_bytes()) : TableCell(), uint64_t{worker.leases()},
+           of_lease([](const pb::WorkerLease& held) { return held.unit(); }),
+           of_lease([](const pb::WorkerLease& held) { return int64_t{held.attempt()}; }),
+           lease == nullptr || lease->job() == 0 ? TableCell() : TableCell(lease->job()),
+           of_lease([](const pb::WorkerLease& held) { return uint64_t{held.done()}; }),
+           of_lease([](const pb::WorkerLease& held) { return TimestampText(held.since()); }), worker.completed(),
+           worker.completed() > 0 ? TableCell(worker.seconds_per_architecture()) : TableCell(), worker.rate(),
+           TimestampText(worker.last_seen()),
+           worker.has_available_until() ? TableCell(TimestampText(worker.available_until())) : TableCell(),
+           worker.execution().zcbench_version(), worker.execution().commit(), worker.execution().numerics()});
+    }
+    PrintTable(std::cout, format_.format(),
+               {{"worker"},
+                {"state"},
+                {"host"},
+                {"device"},
+                {"memory_bytes", true},
+                {"leases", true},
+                {"unit", true},
+                {"attempt", true},
+                {"job", true},
+                {"unit_done", true},
+                {"leased_since"},
+                {"completed", true},
+                {"seconds_per_architecture", true},
+                {"rate", true},
+                {"last_seen"},
+                {"available_until"},
+                {"version"},
+                {"commit"},
+                {"numerics"}},
+               rows);
+  }
+
   ServerOption server_;
   FormatOption format_;
 };

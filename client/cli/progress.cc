@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -12,23 +14,28 @@ namespace {
 
 constexpr int kBarWidth = 20;
 constexpr int kRoomForBar = 100;
-
-absl::Time ToTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
+constexpr absl::Duration kNotableWait = absl::Minutes(1);
 
 std::string Bar(uint64_t done, uint64_t total) {
   const int full = total == 0 ? kBarWidth : static_cast<int>(done * kBarWidth / total);
   return absl::StrCat("[", std::string(full, '#'), std::string(kBarWidth - full, '.'), "] ");
 }
 
-std::string Remaining(const pb::Job& job) {
-  if (job.has_eta()) {
-    return DurationText(absl::Seconds(job.eta().seconds()) + absl::Nanoseconds(job.eta().nanos()));
-  }
+std::optional<absl::Duration> Remaining(const pb::Job& job) {
+  if (job.has_eta()) return ToDuration(job.eta());
   const uint64_t ended = job.done() + job.failed();
-  if (job.rate() > 0 && job.total() >= ended) return DurationText(absl::Seconds((job.total() - ended) / job.rate()));
-  return "?";
+  if (job.rate() > 0 && job.total() >= ended) return absl::Seconds((job.total() - ended) / job.rate());
+  return std::nullopt;
+}
+
+int64_t CountLive(const std::vector<pb::Worker>& workers) {
+  return std::count_if(workers.begin(), workers.end(), [](const pb::Worker& worker) { return !worker.lost(); });
+}
+
+std::map<std::string, uint64_t> CountByClass(const std::vector<pb::Failure>& failures) {
+  std::map<std::string, uint64_t> by_class;
+  for (const pb::Failure& failure : failures) by_class[FailureWord(failure.kind())] += failure.count();
+  return by_class;
 }
 
 std::string StateWord(pb::JobState state) {
@@ -104,20 +111,52 @@ std::string ProgressText(const pb::Job& job, const std::vector<pb::Worker>& work
   absl::StrAppend(&line, job.done(), "/", job.total());
   if (job.total() > 0) absl::StrAppend(&line, " (", job.done() * 100 / job.total(), " %)");
   if (job.rate() > 0) absl::StrAppend(&line, "  ", RateText(job.rate()));
-  absl::StrAppend(&line, "  ETA ", Remaining(job));
-  const auto live =
-      std::count_if(workers.begin(), workers.end(), [](const pb::Worker& worker) { return !worker.lost(); });
+  const std::optional<absl::Duration> remaining = Remaining(job);
+  absl::StrAppend(&line, "  ETA ", remaining.has_value() ? DurationText(*remaining) : "?");
+  const int64_t live = CountLive(workers);
   absl::StrAppend(&line, "  ", live, live == 1 ? " worker" : " workers");
   if (job.failed() > 0) absl::StrAppend(&line, "  ", job.failed(), " failed");
-  std::map<std::string, uint64_t> by_class;
-  for (const pb::Failure& failure : failures) by_class[FailureWord(failure.kind())] += failure.count();
+  const std::map<std::string, uint64_t> by_class = CountByClass(failures);
   if (!by_class.empty()) {
     const auto pair = [](std::string* out, const auto& entry) { absl::StrAppend(out, entry.first, " ", entry.second); };
     absl::StrAppend(&line, "  (seen: ", absl::StrJoin(by_class, ", ", pair), ")");
   }
+  if (job.conflicts() > 0)
+    absl::StrAppend(&line, "  ", job.conflicts(), job.conflicts() == 1 ? " conflict" : " conflicts");
+  if (job.leases_expired() > 0) {
+    absl::StrAppend(&line, "  ", job.leases_expired(), job.leases_expired() == 1 ? " lease" : " leases", " expired");
+  }
+  if (job.has_oldest_free() && ToDuration(job.oldest_free()) >= kNotableWait) {
+    absl::StrAppend(&line, "  oldest free unit ", DurationText(ToDuration(job.oldest_free())));
+  }
   if (!job.waiting_for().empty()) absl::StrAppend(&line, "  waits: ", job.waiting_for());
   if (width > 0 && line.size() > static_cast<size_t>(width)) line.resize(width);
   return line;
+}
+
+std::string ProgressJson(const pb::Job& job, const std::vector<pb::Worker>& workers,
+                         const std::vector<pb::Failure>& failures) {
+  const auto seconds = [](const std::optional<absl::Duration>& duration) {
+    return duration.has_value() ? nlohmann::json(absl::ToDoubleSeconds(*duration)) : nlohmann::json();
+  };
+  const bool running = job.state() == pb::JOB_STATE_RUNNING;
+  return nlohmann::json({{"job", job.id()},
+                         {"state", StateWord(job.state())},
+                         {"total", job.total()},
+                         {"done", job.done()},
+                         {"failed", job.failed()},
+                         {"leased", job.leased()},
+                         {"reused", job.reused()},
+                         {"rate", job.rate() > 0 ? nlohmann::json(job.rate()) : nlohmann::json()},
+                         {"eta_seconds", seconds(running ? Remaining(job) : std::nullopt)},
+                         {"workers", CountLive(workers)},
+                         {"failures", CountByClass(failures)},
+                         {"conflicts", job.conflicts()},
+                         {"leases_expired", job.leases_expired()},
+                         {"oldest_free_unit_seconds",
+                          seconds(job.has_oldest_free() ? std::optional(ToDuration(job.oldest_free())) : std::nullopt)},
+                         {"waiting_for", job.waiting_for()}})
+      .dump();
 }
 
 std::string EndText(const pb::Job& job) {
@@ -152,6 +191,19 @@ std::vector<TableCell> JobRow(const pb::Job& job) {
           job.done(),
           job.failed(),
           TimestampText(job.created())};
+}
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string MemoryText(uint64_t bytes) {
+  const double mib = static_cast<double>(bytes) / (1 << 20);
+  return mib < 1024 ? absl::StrFormat("%.0f MiB", mib) : absl::StrFormat("%.1f GiB", mib / 1024);
 }
 
 std::string TimestampText(const google::protobuf::Timestamp& time) {

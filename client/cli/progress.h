@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "client/cli/table.h"
+#include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "zcbench/v1/job.pb.h"
 
@@ -27,10 +28,16 @@ std::string BytesText(uint64_t bytes);
 // "out of memory", "crash", "error".
 std::string FailureWord(pb::FailureKind kind);
 
-// One line: done/total, rate, ETA, workers, failures by class, what the job waits for. `width` > 0 adds a bar when
+// One line: done/total, rate, ETA, workers, failures by class; where there are some, conflicts and expired leases, and
+// how long the oldest free unit has waited, once that is a minute; what the job waits for. `width` > 0 adds a bar when
 // there is room and cuts the line to that many characters; 0 is for lines that are kept.
 std::string ProgressText(const pb::Job& job, const std::vector<pb::Worker>& workers,
                          const std::vector<pb::Failure>& failures, int width);
+
+// The same facts as one line of JSON: job, state, total, done, failed, leased, reused, rate (a second), eta_seconds,
+// workers, failures (by class), conflicts, leases_expired, oldest_free_unit_seconds, waiting_for. null: not known.
+std::string ProgressJson(const pb::Job& job, const std::vector<pb::Worker>& workers,
+                         const std::vector<pb::Failure>& failures);
 
 // How a job that has ended ended: "job 3 done: 48 of 48 in 12 s, 24 of them were there already".
 std::string EndText(const pb::Job& job);
@@ -39,6 +46,10 @@ std::string EndText(const pb::Job& job);
 std::vector<TableColumn> JobColumns();
 std::vector<TableCell> JobRow(const pb::Job& job);
 
+absl::Duration ToDuration(const google::protobuf::Duration& duration);
+absl::Time ToTime(const google::protobuf::Timestamp& time);
+// "24.0 GiB", "512 MiB".
+std::string MemoryText(uint64_t bytes);
 // "2026-11-24T07:35:20Z".
 std::string TimestampText(const google::protobuf::Timestamp& time);
 

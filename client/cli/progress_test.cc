@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 namespace zcbench {
 namespace {
 
@@ -75,6 +77,43 @@ TEST(ProgressTest, LineCountsFailuresByClassAndSaysWhatTheJobWaitsFor) {
   const std::string line = ProgressText(job, {}, failures, 0);
   EXPECT_THAT(line, HasSubstr("2 failed  (seen: crash 3, out of memory 4)"));
   EXPECT_THAT(line, HasSubstr("waits: no worker holds space nasbench201"));
+}
+
+TEST(ProgressTest, LineShowsConflictsExpiredLeasesAndAWaitThatMatters) {
+  pb::Job job = RunningJob();
+  job.mutable_oldest_free()->set_seconds(59);
+  EXPECT_EQ(ProgressText(job, {}, {}, 0), "job 3  36/48 (75 %)  30.0/min  ETA 24 s  0 workers");
+  job.set_conflicts(3);
+  job.set_leases_expired(1);
+  job.mutable_oldest_free()->set_seconds(300);
+  EXPECT_THAT(ProgressText(job, {}, {}, 0), HasSubstr("  3 conflicts  1 lease expired  oldest free unit 5 min 00 s"));
+}
+
+TEST(ProgressTest, JsonHasTheSameFactsAndNullForWhatIsNotKnown) {
+  pb::Job job = RunningJob();
+  job.set_conflicts(3);
+  std::vector<pb::Failure> failures(1);
+  failures[0].set_kind(pb::FAILURE_KIND_CRASH);
+  failures[0].set_count(2);
+  const nlohmann::json known = nlohmann::json::parse(ProgressJson(job, std::vector<pb::Worker>(2), failures));
+  EXPECT_EQ(known["job"], 3);
+  EXPECT_EQ(known["state"], "running");
+  EXPECT_EQ(known["eta_seconds"], 24);
+  EXPECT_EQ(known["workers"], 2);
+  EXPECT_EQ(known["failures"]["crash"], 2);
+  EXPECT_EQ(known["conflicts"], 3);
+  EXPECT_TRUE(known["oldest_free_unit_seconds"].is_null());
+  job.set_rate(0);
+  job.mutable_oldest_free()->set_seconds(7);
+  const nlohmann::json unknown = nlohmann::json::parse(ProgressJson(job, {}, {}));
+  EXPECT_TRUE(unknown["rate"].is_null());
+  EXPECT_TRUE(unknown["eta_seconds"].is_null());
+  EXPECT_EQ(unknown["oldest_free_unit_seconds"], 7);
+}
+
+TEST(ProgressTest, MemoryIsInTheUnitThatReadsWell) {
+  EXPECT_EQ(MemoryText(uint64_t{512} << 20), "512 MiB");
+  EXPECT_EQ(MemoryText(uint64_t{80} << 30), "80.0 GiB");
 }
 
 TEST(ProgressTest, LineFitsTheTerminal) {

@@ -71,6 +71,7 @@ struct Plan {
   std::string shown_server_file;  // as given
   std::string listen;
   bool insecure = false;             // without TLS and tokens
+  std::string metrics;               // the server's --metrics-port; empty: none
   std::vector<std::string> devices;  // one a worker
   int threads = 0;                   // of each worker; 0 = its own default
   std::string server_program;
@@ -167,6 +168,7 @@ class Supervisor {
     std::vector<std::string> command = {plan_.server_program, "--store",       plan_.store,      "--listen",
                                         plan_.listen,         "--server-file", plan_.server_file};
     if (plan_.insecure) command.push_back("--insecure");
+    if (!plan_.metrics.empty()) command.insert(command.end(), {"--metrics-port", plan_.metrics});
     ZCB_ASSIGN_OR_RETURN(server_.pid, StartProcess(command, server_.log));
     const absl::Time deadline = absl::Now() + kStartTime;
     for (;;) {
@@ -343,6 +345,7 @@ class Up final : public Command {
                    absl::StrCat("Where the server writes its address, certificate and tokens (default: ",
                                 kDefaultServerFile, ")"));
     app.add_option("--listen", listen_, "Address to listen on; port 0 takes a free one (default: 127.0.0.1:0)");
+    app.add_option("--metrics-port", metrics_, "The server shows Prometheus what it does, at this port of 127.0.0.1");
     app.add_flag("--insecure", insecure_, "Without TLS and tokens, on this machine's own addresses only");
     app.add_option("--workers", workers_, "How many workers, or auto: one a device (default: auto)");
     app.add_option("--device", device_, "auto, cpu, cuda:0, or a list: cuda:0,cuda:1 (default: auto)");
@@ -374,6 +377,7 @@ class Up final : public Command {
     plan.shown_server_file = server_file_;
     plan.listen = listen_;
     plan.insecure = insecure_;
+    plan.metrics = metrics_;
     plan.threads = threads_;
     size_t count = 0;
     if (workers_ != "auto" && (!absl::SimpleAtoi(workers_, &count) || count < 1 || count > kMaxWorkers)) {
@@ -466,6 +470,7 @@ class Up final : public Command {
   std::string device_ = "auto";
   int threads_ = 0;
   bool insecure_ = false;
+  std::string metrics_;
   bool detach_ = false;
 };
 

@@ -110,7 +110,8 @@ TEST_F(UpTest, SaysWhereEverythingIsAndStopsWorkersBeforeTheServer) {
 }
 
 TEST_F(UpTest, StartsAsManyWorkersAsAskedFor) {
-  Child up = Start({"up", "--workers", "3", "--device", "cuda:0,cuda:1", "--threads", "2", "--store", "other.db"});
+  Child up = Start({"up", "--workers", "3", "--device", "cuda:0,cuda:1", "--threads", "2", "--store", "other.db",
+                    "--metrics-port", "9464"});
   ASSERT_TRUE(up.WaitFor("workers   3 (cuda:0, cuda:1, cuda:0)")) << up.err();
   ASSERT_TRUE(Eventually([&] {
     const std::string events = Events();
@@ -118,6 +119,7 @@ TEST_F(UpTest, StartsAsManyWorkersAsAskedFor) {
            events.find("--device cuda:1 --name ") != std::string::npos;
   })) << Events();
   EXPECT_THAT(Events(), HasSubstr("server --store " + (folder_.path() / "other.db").string()));
+  EXPECT_THAT(Events(), HasSubstr("--metrics-port 9464\n"));  // the server's alone
 }
 
 TEST_F(UpTest, ACrashedWorkerIsStartedAgain) {

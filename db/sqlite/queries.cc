@@ -401,6 +401,18 @@ absl::StatusOr<uint64_t> Queries::CountLeased(JobId job, absl::Time now) {
   return static_cast<uint64_t>(row.Int(0));
 }
 
+absl::StatusOr<UnitCounts> Queries::CountUnits(absl::Time now) {
+  // Few rows at any time: units exist for the next piece of a job alone.
+  ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
+    SELECT count(*) FILTER (WHERE free_from_us = 0), count(*) FILTER (WHERE free_from_us > ?1),
+           count(*) FILTER (WHERE free_from_us > 0 AND free_from_us <= ?1) FROM work_unit)sql"));
+  row.Bind(now);
+  ZCB_RETURN_IF_ERROR(row.Step().status());
+  return UnitCounts{.free = static_cast<uint64_t>(row.Int(0)),
+                    .leased = static_cast<uint64_t>(row.Int(1)),
+                    .expired = static_cast<uint64_t>(row.Int(2))};
+}
+
 absl::StatusOr<std::map<std::string, int>> Queries::CountLeases(absl::Time now) {
   // The constant term is that of the partial index.
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(

@@ -41,6 +41,7 @@ class Queries final : public StoreWriter {
   absl::StatusOr<int> CountFreeUnits(JobId job, std::string_view worker, absl::Time now, int limit) override;
   absl::StatusOr<std::vector<WorkUnit>> ListExpiredUnits(JobId job, absl::Time now, int limit) override;
   absl::StatusOr<uint64_t> CountLeased(JobId job, absl::Time now) override;
+  absl::StatusOr<UnitCounts> CountUnits(absl::Time now) override;
   absl::StatusOr<std::map<std::string, int>> CountLeases(absl::Time now) override;
   absl::StatusOr<PositionFailure> GetFailure(JobId job, uint64_t position) override;
   absl::StatusOr<std::vector<FailureGroup>> ListFailures(JobId job, int limit) override;

@@ -353,10 +353,12 @@ class SqliteStore final : public Store {
     MutexLock lock(mutex_);
     if (closing_) return absl::UnavailableError("the store is closing");
     queue_.push_back(&request);
+    ++meters_.waiting;
     queued_.NotifyOne();
     while (!request.answered) answered_.Wait(mutex_);
     return request.status;
   }
+  const StoreMeters* meters() const override { return &meters_; }
 
   absl::Status Publish(const std::filesystem::path& file) override { return CopyForPublication(readers_, file); }
   absl::StatusOr<std::unique_ptr<StoreTask>> StartBackup(const std::filesystem::path& file) override {
@@ -382,7 +384,13 @@ class SqliteStore final : public Store {
         while (queue_.empty() && !closing_) queued_.Wait(mutex_);
         if (queue_.empty()) return;
       }
+      const auto start = std::chrono::steady_clock::now();
       const absl::Status committed = WriteBatch(batch);
+      if (committed.ok() && !batch.empty()) {
+        meters_.commit_seconds.Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+        meters_.commit_writes.Observe(static_cast<double>(batch.size()));
+      }
+      meters_.waiting -= static_cast<int64_t>(batch.size());
       {
         MutexLock lock(mutex_);
         for (Request* request : batch) {
@@ -448,6 +456,7 @@ class SqliteStore final : public Store {
   const LockFile lock_;
   const std::unique_ptr<Connection> writer_;  // the writing thread's, once that runs
   int log_pages_ = 0;                         // likewise
+  StoreMeters meters_;
 
   Mutex mutex_;
   CondVar queued_;

@@ -21,6 +21,7 @@ LIBRARIES = {
     "sqlite": re.compile(r"sqlite3\.h$"),
     "images": re.compile(r"(jpeglib|png|turbojpeg)\.h$"),
     "cli11": re.compile(r"CLI/"),
+    "prometheus": re.compile(r"prometheus/"),
 }
 
 # folder: (folders that its files may include, libraries that they may include). A file belongs to the longest folder that
@@ -28,16 +29,17 @@ LIBRARIES = {
 ENGINE = ["base", "nas", "nas/data", "worker/models", "worker/passes", "worker/proxies"]
 FOLDERS = {
     "base": (["base"], []),
+    "base/metrics_page": (["base", "base/metrics_page"], ["prometheus"]),
     "nas": (["base", "nas", "nas/data"], []),
     "nas/data": (["base", "nas", "nas/data"], ["images"]),
     "proto": (["base", "proto"], ["grpc", "protobuf"]),
     "db": (["base", "nas", "nas/data", "db"], []),
     "db/sqlite": (["base", "nas", "nas/data", "db", "db/sqlite"], ["sqlite"]),
-    "server": (["base", "nas", "nas/data", "db", "db/sqlite", "proto", "server"], ["grpc", "protobuf", "cli11"]),
+    "server": (["base", "base/metrics_page", "nas", "nas/data", "db", "db/sqlite", "proto", "server"], ["grpc", "protobuf", "cli11"]),
     "worker/models": (ENGINE[:4], ["torch"]),
     "worker/passes": (ENGINE[:5], ["torch"]),
     "worker/proxies": (ENGINE, ["torch"]),
-    "worker/agent": (["base", "nas", "nas/data", "proto", "worker", "worker/agent"], ["grpc", "protobuf", "cli11"]),
+    "worker/agent": (["base", "base/metrics_page", "nas", "nas/data", "proto", "worker", "worker/agent"], ["grpc", "protobuf", "cli11"]),
     "worker": (ENGINE + ["proto", "worker", "worker/agent"], ["torch", "grpc", "protobuf", "cli11"]),
     "client": (["base", "nas", "nas/data", "proto", "client"], ["grpc", "protobuf", "cli11"]),
 }

@@ -33,6 +33,8 @@ constexpr size_t kReportBytes = size_t{200} << 10;          // above 256 KiB the
 // Long enough for a broken device not to burn a job's attempts, short enough for a row of architectures that crash.
 constexpr absl::Duration kLongestScorerPause = absl::Seconds(4);
 constexpr int kMaxScorerStarts = 5;  // in a row that fail
+// The reason, which the server gives, says which file to use.
+constexpr char kTokenRefused[] = "the server refuses this worker's token";
 
 void SetDeadline(grpc::ClientContext& context, absl::Duration duration) {
   context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(duration));
@@ -53,6 +55,13 @@ std::string NewRequestId() {
   const uint32_t a = random(), b = random(), c = random(), d = random();
   return absl::StrFormat("%08x-%04x-4%03x-%04x-%04x%08x", a, b >> 16, b & 0xfff, 0x8000 | (c >> 16 & 0x3fff),
                          c & 0xffff, d);
+}
+
+std::string LeaseText(int64_t unit, int attempt) { return absl::StrCat(unit, "/", attempt); }
+
+// The server knows neither this worker's token nor its right: another try with the same server file is in vain.
+bool IsTokenRefused(const absl::Status& status) {
+  return absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
 }
 
 // The server looked at the request and will never take it; anything else may pass.
@@ -173,16 +182,22 @@ AgentExit Agent::Run() {
     absl::Status opened = ReadServerAddress();
     if (opened.ok()) opened = OpenSession();
     if (opened.ok()) break;
+    if (IsTokenRefused(opened)) {
+      Log(LogLevel::kError, kTokenRefused, {{"reason", std::string(opened.message())}});
+      return AgentExit::kServerUnreachable;
+    }
+    if (absl::IsInvalidArgument(opened) || absl::IsFailedPrecondition(opened)) {
+      Log(LogLevel::kError, "the server refuses this worker", {{"reason", std::string(opened.message())}});
+      return AgentExit::kServerUnreachable;
+    }
     Failed(kSession, "OpenSession", opened);
     bool gave_up;
     {
       MutexLock lock(mutex_);
       gave_up = GaveUp();
     }
-    if (gave_up || absl::IsInvalidArgument(opened) || absl::IsFailedPrecondition(opened) ||
-        absl::IsUnauthenticated(opened) || absl::IsPermissionDenied(opened)) {
-      Log(LogLevel::kError, gave_up ? "no server: the worker gives up" : "the server refuses this worker",
-          {{"reason", std::string(opened.message())}});
+    if (gave_up) {
+      Log(LogLevel::kError, "no server: the worker gives up", {{"reason", std::string(opened.message())}});
       return AgentExit::kServerUnreachable;
     }
     if (Pause(backoff.Next(), /*until_drained=*/true)) return AgentExit::kStoppedEarly;
@@ -237,11 +252,16 @@ absl::Status Agent::StartScorer() {
   *announcement.mutable_spaces() = hello.spaces();
   *announcement.mutable_proxies() = hello.proxies();
   announcement.set_memory_bytes(hello.memory_bytes());
+  if (options_.available_until.has_value()) {
+    const absl::Duration since_epoch = *options_.available_until - absl::UnixEpoch();
+    announcement.mutable_available_until()->set_seconds(absl::ToInt64Seconds(since_epoch));
+  }
   if (!first && !google::protobuf::util::MessageDifferencer::Equals(announcement, announcement_)) {
     return absl::FailedPreconditionError(
         "the scorer was replaced by another one while the worker ran: start the worker again");
   }
   if (first) announcement_ = std::move(announcement);
+  SetScorerPid(scorer_->pid());
   Log(LogLevel::kInfo, "scorer started",
       {{"pid", absl::StrCat(scorer_->pid())},
        {"device", hello.execution().device()},
@@ -305,6 +325,7 @@ std::optional<v1::Lease> Agent::NextLease(AgentExit& reason) {
 }
 
 void Agent::ScoreUnit(const v1::Lease& lease) {
+  const LogContext log({{"lease", LeaseText(lease.unit(), lease.attempt())}, {"job", absl::StrCat(lease.job())}});
   UnitReport report(*this, lease);
   report.Close(ScoreItems(lease, report));
 }
@@ -325,12 +346,19 @@ v1::LeaseOutcome Agent::ScoreItems(const v1::Lease& lease, UnitReport& report) {
     absl::StatusOr<v1::ArchitectureResult> result = ScoreItem(lease, i, missing);
     if (result.ok()) {
       scorer_backoff_.Reset();
+      (result->failure() == v1::FAILURE_KIND_UNSPECIFIED ? counters_.architectures_scored
+                                                         : counters_.architectures_failed)
+          .Add();
+      counters_.architecture_seconds.Observe(absl::ToDoubleSeconds(absl::Now() - start),
+                                             {{"space", lease.cell().space()}, {"task", lease.cell().task()}});
       report.Add(*std::move(result), absl::Now() - start);
       continue;
     }
     std::string reason(result.status().message());
     if (absl::IsCancelled(result.status())) return v1::LEASE_OUTCOME_RETURNED;
+    counters_.architectures_failed.Add();
     if (absl::IsUnavailable(result.status())) {
+      counters_.scorer_crashes.Add();
       Log(LogLevel::kError, "the scorer died",
           {{"reason", reason},
            {"architecture", item.architecture()},
@@ -338,6 +366,7 @@ v1::LeaseOutcome Agent::ScoreItems(const v1::Lease& lease, UnitReport& report) {
            {"task", lease.cell().task()},
            {"seed", absl::StrCat(item.seed())}});
       scorer_ = nullptr;
+      SetScorerPid(0);
       report.AddFailure(item, v1::FAILURE_KIND_CRASH, std::move(reason));
       return v1::LEASE_OUTCOME_CRASHED;
     }
@@ -552,8 +581,9 @@ absl::StatusOr<absl::Duration> Agent::Synchronize() {
     const auto held = held_.find(sent.unit());
     if (held == held_.end() || held->second.attempt != sent.attempt()) continue;
     if (!held->second.closing) {
+      counters_.leases_lost.Add();
       Log(LogLevel::kInfo, "a lease is lost: what is left of its unit is dropped",
-          {{"unit", absl::StrCat(sent.unit())}});
+          {{"lease", LeaseText(sent.unit(), sent.attempt())}});
     }
     held_.erase(held);
     std::erase_if(queue_, [&](const v1::Lease& lease) { return lease.unit() == sent.unit(); });
@@ -599,6 +629,10 @@ void Agent::SendScores() {
       recording_ = &context;
     }
     SetDeadline(context, kCallDeadline);
+    // So that the server's log has the lines of this request under the id that ours has.
+    context.AddMetadata("x-request-id", entry->request.request_id());
+    const LogContext log({{"lease", LeaseText(entry->request.unit(), entry->request.attempt())},
+                          {"request", entry->request.request_id()}});
     v1::RecordScoresResponse response;
     const auto server = v1::WorkerService::NewStub(channel());
     const absl::Status status = FromGrpc(server->RecordScores(&context, entry->request, &response));
@@ -611,8 +645,7 @@ void Agent::SendScores() {
       const auto conflicts =
           std::count(response.dispositions().begin(), response.dispositions().end(), v1::DISPOSITION_CONFLICT);
       if (conflicts > 0) {
-        Log(LogLevel::kWarning, "scores differ from those recorded before",
-            {{"unit", absl::StrCat(entry->request.unit())}, {"scores", absl::StrCat(conflicts)}});
+        Log(LogLevel::kWarning, "scores differ from those recorded before", {{"scores", absl::StrCat(conflicts)}});
       }
     } else if (absl::IsNotFound(status) && !entry->request.session().empty()) {
       ended_session = entry->request.session();
@@ -661,6 +694,24 @@ absl::Status Agent::ReadServerAddress() {
   return absl::OkStatus();
 }
 
+void Agent::SetScorerPid(pid_t pid) {
+  MutexLock lock(mutex_);
+  scorer_pid_ = pid;
+  if (pid != 0) device_memory_ = announcement_.memory_bytes();
+}
+
+AgentState Agent::state() const {
+  AgentState state;
+  state.spooled = spool_->size();
+  if (options_.available_until.has_value()) state.walltime_left = *options_.available_until - absl::Now();
+  MutexLock lock(mutex_);
+  state.state = stop_ != Stop::kNo ? "draining" : computing_ || !queue_.empty() ? "busy" : "idle";
+  state.leases = held_.size();
+  state.device_memory_bytes = device_memory_;
+  state.scorer = scorer_pid_;
+  return state;
+}
+
 std::shared_ptr<grpc::Channel> Agent::channel() {
   MutexLock lock(mutex_);
   return channel_;
@@ -676,9 +727,12 @@ void Agent::Reached(Contact contact, const char* call) {
 }
 
 void Agent::Failed(Contact contact, const char* call, const absl::Status& status) {
+  counters_.calls_failed.Add();
   MutexLock lock(mutex_);
   if (failing_since_[contact].has_value()) return;  // said already
-  Log(LogLevel::kWarning, "the server does not answer: trying again",
+  Log(IsTokenRefused(status) ? LogLevel::kError : LogLevel::kWarning,
+      IsTokenRefused(status) ? absl::StrCat(kTokenRefused, ": trying again with what the server file says then")
+                             : "the server does not answer: trying again",
       {{"call", call}, {"for", absl::FormatDuration(options_.give_up)}, {"reason", std::string(status.message())}});
   failing_since_[contact] = absl::Now();
   changed_.NotifyAll();

@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/metrics.h"
 #include "base/mutex.h"
 #include "proto/server_file.h"
 #include "worker/agent/backoff.h"
@@ -41,11 +42,32 @@ struct AgentOptions {
   std::filesystem::path cache;                   // of probe batches
   absl::Duration give_up = absl::Minutes(10);    // without the server
   std::optional<absl::Duration> exit_when_idle;  // unset: waits for work for ever
+  std::optional<absl::Time> available_until;     // when the machine goes away; unset: not known
 
   absl::Duration scorer_patience = absl::Minutes(2);        // until a started scorer says hello
   absl::Duration recording_patience = absl::Seconds(10);    // for what is unsent when a drained agent leaves
   absl::Duration shortest_pause = absl::Milliseconds(500);  // between tries: of calls, of starting the scorer
   absl::Duration longest_pause = absl::Seconds(30);
+};
+
+// What a worker has done since it was started. Thread-safe.
+struct AgentCounters {
+  Counter architectures_scored;
+  Counter architectures_failed;  // errors, crashes and a lack of memory
+  Counter scorer_crashes;
+  Counter leases_lost;
+  Counter calls_failed;                                                            // of the server, each try
+  Histogram architecture_seconds{{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300}};  // by space and task
+};
+
+// How a worker stands at one moment.
+struct AgentState {
+  std::string state;  // idle, busy, draining
+  uint64_t leases = 0;
+  uint64_t spooled = 0;              // requests that the server has not acknowledged
+  uint64_t device_memory_bytes = 0;  // 0: not known
+  pid_t scorer = 0;                  // its process; 0: none runs
+  std::optional<absl::Duration> walltime_left;
 };
 
 enum class AgentExit {
@@ -68,6 +90,10 @@ class Agent {
 
   // Thread-safe: finish the architecture in hand, record it, give back the rest, and let Run() return.
   void Drain();
+
+  // Thread-safe, before and while Run() runs.
+  const AgentCounters& counters() const { return counters_; }
+  AgentState state() const;
 
  private:
   enum class Stop {
@@ -113,6 +139,7 @@ class Agent {
   bool GaveUp() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for `pause`; true when the end, or with `until_drained` Drain(), came before.
   bool Pause(absl::Duration pause, bool until_drained) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetScorerPid(pid_t pid) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const AgentOptions options_;
   const std::unique_ptr<Spool> spool_;
@@ -124,6 +151,8 @@ class Agent {
   std::deque<std::string> scorers_batches_;  // the digests that the scorer holds, oldest first
   Backoff scorer_backoff_;
   v1::OpenSessionRequest announcement_;  // unchanged once the threads run
+
+  AgentCounters counters_;
 
   mutable Mutex mutex_;
   CondVar changed_;  // anything below
@@ -137,6 +166,8 @@ class Agent {
   std::map<int64_t, HeldUnit> held_ ABSL_GUARDED_BY(mutex_);
   std::deque<v1::Lease> queue_ ABSL_GUARDED_BY(mutex_);  // not begun
   bool computing_ ABSL_GUARDED_BY(mutex_) = false;
+  pid_t scorer_pid_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t device_memory_ ABSL_GUARDED_BY(mutex_) = 0;
   bool synchronize_now_ ABSL_GUARDED_BY(mutex_) = false;  // there is news for the server
   std::optional<absl::Time> idle_since_ ABSL_GUARDED_BY(mutex_);
   bool no_work_left_ ABSL_GUARDED_BY(mutex_) = false;

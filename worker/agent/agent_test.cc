@@ -352,6 +352,39 @@ TEST_F(AgentTest, ServerThatRefusesTheWorkerIsNotAskedAgain) {
   EXPECT_EQ(Exit(), AgentExit::kServerUnreachable);
 }
 
+TEST_F(AgentTest, ARefusedTokenIsSaidAtOnceAndNotCalledSilence) {
+  for (const grpc::StatusCode code : {grpc::StatusCode::UNAUTHENTICATED, grpc::StatusCode::PERMISSION_DENIED}) {
+    server_.Set([&](State& state) { state.open_failure = grpc::Status(code, "copy the server file again"); });
+    testing::internal::CaptureStderr();
+    Start(Options());
+    EXPECT_EQ(Exit(), AgentExit::kServerUnreachable);
+    const std::string log = testing::internal::GetCapturedStderr();
+    EXPECT_THAT(log, HasSubstr("the server refuses this worker's token"));
+    EXPECT_THAT(log, HasSubstr("copy the server file again"));
+    EXPECT_THAT(log, testing::Not(HasSubstr("does not answer")));
+    agent_.reset();
+  }
+}
+
+TEST_F(AgentTest, CountersAndStateTellWhatItDid) {
+  AgentOptions options = Options();
+  options.exit_when_idle = absl::ZeroDuration();
+  options.available_until = absl::Now() + absl::Hours(3);
+  server_.Add(MakeLease(1, {"a", "error-b", "c"}));
+  Start(std::move(options));
+  EXPECT_EQ(Exit(), AgentExit::kNoWorkLeft);
+  EXPECT_EQ(agent_->counters().architectures_scored.value(), 2u);
+  EXPECT_EQ(agent_->counters().architectures_failed.value(), 1u);
+  EXPECT_EQ(agent_->counters().scorer_crashes.value(), 0u);
+  const AgentState state = agent_->state();
+  EXPECT_EQ(state.state, "idle");
+  EXPECT_EQ(state.device_memory_bytes, 1000u);
+  EXPECT_EQ(state.spooled, 0u);
+  ASSERT_TRUE(state.walltime_left.has_value());
+  EXPECT_GT(*state.walltime_left, absl::Hours(2));
+  EXPECT_TRUE(server_.state().opened.at(0).has_available_until());
+}
+
 TEST_F(AgentTest, ServerFileIsAwaitedAndFollowed) {
   AgentOptions options = Options();
   options.server.clear();

@@ -3,7 +3,10 @@
 //   memory-...   RESOURCE_EXHAUSTED              error-...  INTERNAL
 //   wait-NAME    creates the file NAME.begun in $ZCB_FAKE_FOLDER and computes until NAME.go is there
 //   anything else: the score of proxy i is its position + seed / 1000; `nan` is NOT_FINITE
-// With ZCB_FAKE_START=exit it ends before hello with status 3, with =silent it never says hello.
+// With ZCB_FAKE_SPACE=NAME it holds that space and the proxies params, snip and synflow instead of the toy ones, and a
+// score is made up of the architecture's digits, the same for each seed: for pages and tests that want real commands
+// and no LibTorch. ZCB_FAKE_CRASH names one architecture more that it dies of. With ZCB_FAKE_START=exit it ends before
+// hello with status 3, with =silent it never says hello.
 #include <signal.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -38,6 +41,17 @@ void AwaitFile(const std::filesystem::path& path) {
 class FakeBackend final : public ScoringBackend {
  public:
   ScorerDescription Describe() override {
+    if (space_ != nullptr) {
+      return {.device = "cpu",
+              .numerics = "stand-in",
+              .zcbench_version = "0.1.0",
+              .commit = "",
+              .spaces = {{.name = space_, .version = "1"}},
+              .proxies = {{.name = "params", .version = "1.1", .tolerance = 1e-9},
+                          {.name = "snip", .version = "1.1", .reads_weights = true, .tolerance = 1e-3},
+                          {.name = "synflow", .version = "1.1", .reads_weights = true, .tolerance = 1e-3}},
+              .memory_bytes = uint64_t{16} << 30};
+    }
     return {.device = "cpu",
             .numerics = "fake",
             .zcbench_version = "0.0.0",
@@ -58,6 +72,8 @@ class FakeBackend final : public ScoringBackend {
 
   absl::StatusOr<std::vector<ScoredProxy>> Score(const ScoringRequest& request) override {
     const std::string& architecture = request.architecture;
+    if (const char* crash = std::getenv("ZCB_FAKE_CRASH"); crash != nullptr && architecture == crash) std::abort();
+    if (space_ != nullptr) return MadeUp(request);
     if (absl::StartsWith(architecture, "crash-")) {
       ::signal(SIGSEGV, SIG_DFL);  // a sanitizer's handler would exit instead
       ::raise(SIGSEGV);
@@ -89,6 +105,19 @@ class FakeBackend final : public ScoringBackend {
   }
 
  private:
+  // Proxies agree about the digits' sum, each with a disagreement of its own.
+  static std::vector<ScoredProxy> MadeUp(const ScoringRequest& request) {
+    int sum = 0;
+    for (const char c : request.architecture) sum += c >= '0' && c <= '9' ? c - '0' : 0;
+    std::vector<ScoredProxy> scores;
+    for (const std::string& proxy : request.proxies) {
+      const std::string digest = Sha256Hex(absl::StrCat(request.architecture, "/", proxy));
+      scores.push_back({.score = sum + (digest[0] % 16) / 8.0, .seconds = 0.125});
+    }
+    return scores;
+  }
+
+  const char* const space_ = std::getenv("ZCB_FAKE_SPACE");
   std::set<std::string> batches_;
 };
 

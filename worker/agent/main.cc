@@ -13,12 +13,16 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/log.h"
+#include "base/metrics_page/metrics_page.h"
 #include "proto/channel.h"
 #include "worker/agent/agent.h"
+#include "worker/agent/metrics.h"
 #include "worker/agent/spool.h"
 
 namespace zcbench {
@@ -36,6 +40,7 @@ constexpr uint64_t kSpoolBytes = uint64_t{1} << 30;
 constexpr char kFooter[] = R"(Examples:
   zcbench-worker run --server-file zcbench.server.json
   zcbench-worker run --server-file zcbench.worker.server.json --device cuda:0 --exit-when-idle 5m
+  zcbench-worker run --server-file zcbench.worker.server.json --available-for 4h --metrics-port 9465
   zcbench-worker score --space nasbench201 --task photos --proxies all 3_33_133
 
 Exit codes: 0 no work left (only with --exit-when-idle), 2 usage, 69 no server, 70 the scorer does not start,
@@ -129,7 +134,8 @@ int Main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "score") return BecomeScorer(argc, argv);
 
   AgentOptions options;
-  std::string device = "auto", threads = "0", scorer, spool_folder, cache, give_up = "10m", exit_when_idle;
+  std::string device = "auto", threads = "0", scorer, spool_folder, cache, give_up = "10m", exit_when_idle,
+              available_for, metrics;
   options.host = HostName();
   options.name = absl::StrCat(options.host, ":", ::getpid());
 
@@ -170,6 +176,16 @@ int Main(int argc, char** argv) {
   run.add_option("--exit-when-idle", exit_when_idle, "Leave when there was no work for this long [never]")
       ->type_name("DURATION")
       ->check(CheckDuration);
+  run.add_option("--available-for", available_for,
+                 "When this machine goes away, from now on: the server gives nothing out that would not be done by "
+                 "then [until $SLURM_JOB_END_TIME, else for ever]")
+      ->type_name("DURATION")
+      ->check(CheckDuration);
+  run.add_option("--metrics-port", metrics,
+                 "Serve a page for Prometheus at http://127.0.0.1:PORT/metrics, or HOST:PORT; port 0 takes a free "
+                 "one [none]")
+      ->type_name("PORT")
+      ->check(CheckMetricsAddress);
   run.add_option("--scorer", scorer, "The zcbench-scorer to run [beside this program, then on PATH]")
       ->type_name("PATH")
       ->check(CLI::ExistingFile);
@@ -197,6 +213,12 @@ int Main(int argc, char** argv) {
   options.cache = cache.empty() ? UserFolder("XDG_CACHE_HOME", ".cache") / "probe_batches" : fs::path(cache);
   options.give_up = DurationOf(give_up);
   if (!exit_when_idle.empty()) options.exit_when_idle = DurationOf(exit_when_idle);
+  int64_t end_time = 0;  // seconds since 1970; the batch system's
+  if (!available_for.empty()) {
+    options.available_until = absl::Now() + DurationOf(available_for);
+  } else if (absl::SimpleAtoi(Variable("SLURM_JOB_END_TIME"), &end_time)) {
+    options.available_until = absl::FromUnixSeconds(end_time);
+  }
   absl::StatusOr<std::unique_ptr<Spool>> spool =
       spool_folder.empty()
           ? Spool::OpenFirstFree(UserFolder("XDG_STATE_HOME", ".local/state") / "spool", options.host, kSpoolBytes)
@@ -212,6 +234,14 @@ int Main(int argc, char** argv) {
   signal(SIGCHLD, SIG_DFL);  // whoever started us may have ignored it, and then no child's end could be read
 
   Agent agent(std::move(options), *std::move(spool));
+  std::unique_ptr<MetricsPage> page;
+  if (!metrics.empty()) {
+    absl::StatusOr<std::unique_ptr<MetricsPage>> served =
+        MetricsPage::Serve(metrics, [&agent] { return CollectMetrics(agent); });
+    if (!served.ok()) return usage(served.status().message());
+    page = *std::move(served);
+    Log(LogLevel::kInfo, "serving metrics", {{"page", "http://" + page->address() + "/metrics"}});
+  }
   std::thread([&agent, signals] {
     int signal = 0;
     sigwait(&signals, &signal);
