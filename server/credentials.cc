@@ -65,6 +65,7 @@ constexpr std::pair<std::string_view, unsigned> kMethods[] = {
     {"/zcbench.v1.QueryService/Describe", kReader},
     {"/zcbench.v1.PublicationService/ImportScores", kAdmin},
     {"/zcbench.v1.PublicationService/StreamAccuracies", kReader},
+    {"/zcbench.v1.PublicationService/ListSources", kReader},
     {"/zcbench.v1.PublicationService/ExportStore", kReader},
     {"/grpc.health.v1.Health/Check", kAnyone | kReader | kWorker},  // a cluster's probe has no token
     {"/grpc.health.v1.Health/Watch", kAnyone | kReader | kWorker},

@@ -48,6 +48,7 @@ std::unique_ptr<Command> MakeCorrelate();
 std::unique_ptr<Command> MakeLibra();
 std::unique_ptr<Command> MakeSearch();
 std::unique_ptr<Command> MakeLayers();
+std::unique_ptr<Command> MakeReport();
 std::unique_ptr<Command> MakeFailures();
 std::unique_ptr<Command> MakeConflicts();
 std::unique_ptr<Command> MakeWhy();
@@ -104,6 +105,8 @@ class FormatOption {
 class FilterOptions {
  public:
   void Declare(CLI::App& app);
+  // All but the job.
+  void DeclareColumns(CLI::App& app);
   // Looks up what `last` is. `everything`: without job, space and task the filter restricts neither. INVALID_ARGUMENT
   // and NOT_FOUND as arguments.h.
   absl::StatusOr<pb::ScoreFilter> Resolve(Client& client, bool everything = false) const;

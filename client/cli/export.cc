@@ -1,9 +1,6 @@
 // export: the benchmark for whoever has no server.
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -13,48 +10,13 @@
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "client/cli/command.h"
+#include "client/cli/new_file.h"
 #include "client/cli/published_table.h"
 #include "client/cli/score_table.h"
 #include "nas/space.h"
 
 namespace zcbench {
 namespace {
-
-// A file that appears under its name only when it is whole.
-class NewFile {
- public:
-  static absl::StatusOr<std::unique_ptr<NewFile>> Create(const std::string& path) {
-    std::error_code error;
-    if (std::filesystem::exists(path, error)) {
-      return absl::AlreadyExistsError(absl::StrCat(path, " is there already; remove it or choose another file"));
-    }
-    auto file = std::unique_ptr<NewFile>(new NewFile(path));
-    if (!file->out_) return absl::InvalidArgumentError(absl::StrCat(path, " cannot be written"));
-    return file;
-  }
-  ~NewFile() {
-    std::error_code ignored;
-    if (!part_.empty()) std::filesystem::remove(part_, ignored);
-  }
-
-  std::ostream& out() { return out_; }
-  absl::Status Finish() {
-    out_.close();
-    std::error_code error;
-    if (out_) std::filesystem::rename(part_, path_, error);
-    if (!out_ || error) return absl::UnavailableError(absl::StrCat(path_, " could not be written; is the disk full?"));
-    part_.clear();
-    return absl::OkStatus();
-  }
-
- private:
-  explicit NewFile(const std::string& path)
-      : path_(path), part_(absl::StrCat(path, ".part-", getpid())), out_(part_, std::ios::binary) {}
-
-  std::string path_;
-  std::string part_;
-  std::ofstream out_;
-};
 
 // How NASLib writes an architecture as a key: str(tuple), or the official string where zcbench knows no other.
 std::string NaslibKey(const SpaceDefinition& space, const std::string& architecture) {

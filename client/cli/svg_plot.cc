@@ -37,8 +37,14 @@ double NiceStep(double span, int count) {
 
 }  // namespace
 
-std::string EscapedXml(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}});
+std::string EscapedXml(std::string_view text) {
+  std::string escaped = absl::StrReplaceAll(
+      std::string(text), {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f; };
+  for (size_t at = 0; at < escaped.size(); ++at) {
+    if (is_control(escaped[at])) escaped.replace(at, 1, "\uFFFD");
+  }
+  return escaped;
 }
 
 SvgPlot::SvgPlot(const std::string& title, std::string_view light, std::string_view dark, double low, double high)

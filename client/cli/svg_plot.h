@@ -8,8 +8,9 @@
 
 namespace zcbench {
 
-// The text of an element or attribute.
-std::string EscapedXml(const std::string& text);
+// `text` as the text of an element or a quoted attribute, of SVG and of HTML: whoever chose a name chooses no markup.
+// Control characters, which XML cannot hold, become U+FFFD.
+std::string EscapedXml(std::string_view text);
 
 class SvgPlot {
  public:
