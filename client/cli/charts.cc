@@ -16,7 +16,6 @@ namespace zcbench {
 namespace {
 
 constexpr int kShades = 7;
-constexpr double kLetter = 6.9;  // pixels a letter of 12 takes, at most
 
 constexpr char kStyle[] = R"css(.chart { max-width: 100%; height: auto; font: 12px var(--font) }
 .chart text { fill: var(--ink) }
@@ -55,10 +54,17 @@ double NiceStep(double span, int count) {
   return 10 * power;
 }
 
+// "250", "50k", "2M", "−0.4", "1e-05".
 std::string TickText(double value) {
   const double size = std::abs(value);
-  std::string text =
-      size >= 1e5 || (size > 0 && size < 1e-3) ? absl::StrFormat("%.0e", size) : absl::StrFormat("%g", size);
+  std::string text = absl::StrFormat("%g", size);
+  if (size >= 1e10 || (size > 0 && size < 1e-3)) {
+    text = absl::StrFormat("%.0e", size);
+  } else if (size >= 1e6) {
+    text = absl::StrFormat("%gM", size / 1e6);
+  } else if (size >= 1e4) {
+    text = absl::StrFormat("%gk", size / 1e3);
+  }
   return value < 0 ? absl::StrCat("\u2212", text) : text;
 }
 
@@ -88,10 +94,9 @@ struct Axis {
   double high = 1;
 };
 
-// A few outliers rule an axis whose ends are far beyond where nine tenths lie.
+// A few outliers rule an axis whose ends are far beyond where the middle half lies.
 bool RuledByOutliers(const std::vector<double>& sorted) {
-  const double range = sorted.back() - sorted.front();
-  return range > 3 * (Percentile(sorted, 0.95) - Percentile(sorted, 0.05));
+  return sorted.back() - sorted.front() > 10 * (Percentile(sorted, 0.75) - Percentile(sorted, 0.25));
 }
 
 // Makes `x` what is drawn.
@@ -139,7 +144,7 @@ void AddYAxis(std::string& svg, const Area& area, const std::string& text) {
   const double middle = (area.top + area.bottom) / 2;
   absl::StrAppendFormat(
       &svg, "<text x=\"13\" y=\"%.1f\" text-anchor=\"middle\" transform=\"rotate(-90 13 %.1f)\">%s</text>\n", middle,
-      middle, EscapedXml(text));
+      middle, EscapedXml(FittedText(text, area.bottom - area.top)));
 }
 
 void AddXTick(std::string& svg, const Area& area, double at, const std::string& text) {
@@ -168,7 +173,8 @@ void AddXAxis(std::string& svg, const Area& area, const Axis& axis, const std::s
                            : axis.kind == Axis::Kind::kLogarithmic ? " (logarithmic)"
                                                                    : " (rank)";
   absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s%s</text>\n",
-                        (area.left + area.right) / 2, area.bottom + 34, EscapedXml(text), note);
+                        (area.left + area.right) / 2, area.bottom + 34,
+                        EscapedXml(FittedText(text, area.right - area.left - 90)), note);
 }
 
 // By rank of the colour, 0 to 6.
@@ -254,16 +260,16 @@ std::string ChartStyle() {
 }
 
 std::string DrawBars(const std::vector<Bar>& bars, const std::string& name, const std::string& axis) {
-  constexpr double kRow = 24, kScale = 420, kTop = 8;
+  constexpr double kRow = 24, kScale = 420, kTop = 8, kLongestName = 340;
   double longest = 0, note = 0;
   double low = 0, high = 0.1;
   for (const Bar& bar : bars) {
-    longest = std::max(longest, kLetter * static_cast<double>(bar.name.size()));
-    note = std::max(note, 6.3 * static_cast<double>(bar.note.size()));
+    longest = std::max(longest, std::min(kLongestName, TextWidth(bar.name)));
+    note = std::max(note, TextWidth(bar.note, 11));
     low = std::min({low, bar.value, bar.published.value_or(0)});
     high = std::max({high, bar.value, bar.published.value_or(0)});
   }
-  low = low < 0 ? std::floor(low * 5 - 0.5) / 5 : 0;  // room for the number of a bar to the left
+  low = low < 0 ? std::floor(low * 5) / 5 : 0;
   high = std::min(1.0, std::ceil(high * 5) / 5);
   Area area{.left = longest + 14,
             .right = longest + 14 + kScale,
@@ -286,7 +292,7 @@ std::string DrawBars(const std::vector<Bar>& bars, const std::string& name, cons
     const double y = area.top + kRow * static_cast<double>(i);
     const double end = area.X(bar.value);
     absl::StrAppendFormat(&svg, "<g><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>", area.left - 8, y + 16,
-                          EscapedXml(bar.name));
+                          EscapedXml(FittedText(bar.name, kLongestName)));
     absl::StrAppendFormat(&svg, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
                           bar.baseline ? "baseline" : "bar", std::min(zero, end), y + 4, std::abs(end - zero),
                           kRow - 8);
@@ -308,7 +314,7 @@ std::string DrawBars(const std::vector<Bar>& bars, const std::string& name, cons
 }
 
 std::string DrawCloud(const Cloud& cloud) {
-  constexpr double kWidth = 400, kHeight = 300;
+  constexpr double kWidth = 356, kHeight = 280;
   std::vector<double> x, y, colour;
   for (size_t i = 0; i < cloud.x.size(); ++i) {
     const bool coloured = cloud.colour.empty() || std::isfinite(cloud.colour[i]);
@@ -341,7 +347,7 @@ std::string DrawCloud(const Cloud& cloud) {
                   .y_high = high + margin};
   std::string svg = Open("cloud", kWidth, kHeight, cloud.title);
   absl::StrAppendFormat(&svg, "<text class=\"group\" x=\"%.1f\" y=\"16\">%s</text>\n", area.left,
-                        EscapedXml(cloud.title));
+                        EscapedXml(FittedText(cloud.title, area.right - area.left - (cut ? 150 : 0), 13)));
   AddYAxis(svg, area, cloud.y_axis);
   if (x.size() > kMostPoints) {
     AddHexagons(svg, area, x, y, shades);
@@ -359,9 +365,8 @@ std::string DrawCloud(const Cloud& cloud) {
 }
 
 std::string DrawColourScale(const std::string& low, const std::string& high) {
-  const double left = kLetter * static_cast<double>(low.size()) + 10;
-  std::string svg =
-      Open("scale", left + 14 * kShades + 10 + kLetter * static_cast<double>(high.size()), 18, low + " to " + high);
+  const double left = TextWidth(low) + 10;
+  std::string svg = Open("scale", left + 14 * kShades + 10 + TextWidth(high), 18, low + " to " + high);
   absl::StrAppendFormat(&svg, "<text x=\"0\" y=\"13\">%s</text>", EscapedXml(low));
   for (int i = 0; i < kShades; ++i) {
     absl::StrAppendFormat(&svg, "<rect class=\"f%d\" x=\"%.1f\" y=\"3\" width=\"14\" height=\"12\"/>", i,
@@ -427,13 +432,14 @@ std::string DrawCosts(const std::vector<CostPoint>& points, const std::string& x
     const double x = area.X(std::log10(point.seconds)), y = area.Y(point.value);
     absl::StrAppendFormat(&svg, "<g><circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"/>",
                           on_front[i] ? "dot" : "off", x, y);
-    const double width = kLetter * static_cast<double>(point.name.size());
+    const std::string name = FittedText(point.name, 260);
+    const double width = TextWidth(name);
     for (const auto& [dx, dy] : {std::pair{8.0, 4.0}, {-8.0 - width, 4.0}, {-width / 2, -9.0}, {-width / 2, 18.0}}) {
       const Box box{x + dx, y + dy - 11, x + dx + width, y + dy + 3};
       if (box.left < area.left || box.right > kWidth || box.top < 0 || box.bottom > area.bottom) continue;
       if (std::any_of(taken.begin(), taken.end(), [&](const Box& other) { return other.Meets(box); })) continue;
       taken.push_back(box);
-      absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\">%s</text>", box.left, y + dy, EscapedXml(point.name));
+      absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\">%s</text>", box.left, y + dy, EscapedXml(name));
       break;
     }
     absl::StrAppend(&svg, "<title>", EscapedXml(point.hover.empty() ? point.name : point.hover), "</title></g>\n");

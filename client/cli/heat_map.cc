@@ -13,8 +13,9 @@ namespace zcbench {
 namespace {
 
 constexpr int kColours = 21;
-constexpr double kLetter = 6.9;  // pixels a letter of 12 takes, at most
-constexpr double kGap = 8;       // below the baseline
+constexpr double kLongestRow = 340;
+constexpr double kLongestColumn = 220;
+constexpr double kGap = 8;  // below the baseline
 
 using Colour = std::array<double, 3>;
 
@@ -57,8 +58,6 @@ std::string Rules(const std::array<Colour, 5>& anchors, const char* indent) {
 
 std::string Class(double value) { return absl::StrCat("c", std::lround((std::clamp(value, -1.0, 1.0) + 1) * 10)); }
 
-double Width(const std::string& text) { return kLetter * static_cast<double>(text.size()); }
-
 }  // namespace
 
 std::string TwoDigits(double value) {
@@ -72,11 +71,12 @@ std::string DrawHeatMap(const HeatMap& map) {
   const bool published =
       std::any_of(map.cells.begin(), map.cells.end(), [](const HeatCell& cell) { return cell.published.has_value(); });
   double longest_row = 0, longest_column = 0;
-  for (const std::string& row : map.rows) longest_row = std::max(longest_row, Width(row));
-  for (const std::string& column : map.columns) longest_column = std::max(longest_column, Width(column));
+  for (const std::string& row : map.rows) longest_row = std::max(longest_row, std::min(kLongestRow, TextWidth(row)));
+  for (const std::string& column : map.columns)
+    longest_column = std::max(longest_column, std::min(kLongestColumn, TextWidth(column)));
   const size_t columns = map.columns.size();
-  const double cell_width = columns <= 5 ? 96 : columns <= 9 ? 72 : columns <= 16 ? 52 : 42;
-  const double cell_height = published ? 34 : 26;
+  const double cell_width = columns <= 3 ? 116 : columns <= 5 ? 96 : columns <= 9 ? 72 : columns <= 16 ? 52 : 42;
+  const double cell_height = published || map.tall ? 34 : 26;
   const bool turned = longest_column > cell_width - 6;
   const double left = longest_row + 14;
   const double names = turned ? longest_column * 0.72 + 16 : 22;  // height of the columns' names
@@ -85,7 +85,8 @@ std::string DrawHeatMap(const HeatMap& map) {
   const double bottom = top + cell_height * static_cast<double>(map.rows.size()) + gap;
   const double right = left + cell_width * static_cast<double>(columns);
   constexpr double kLegend = 210;
-  const double width = std::max(right + (turned ? longest_column * 0.72 : 0) + 8, left + kLegend + 20);
+  const double width = std::max(right + (turned ? longest_column * 0.72 : 0) + 8,
+                                left + std::max(kLegend, TextWidth(map.scale, 11)) + 20);
   const double height = bottom + 58;
   const auto x_of = [&](size_t c) { return left + cell_width * static_cast<double>(c); };
 
@@ -97,7 +98,7 @@ std::string DrawHeatMap(const HeatMap& map) {
     size_t end = c;
     while (end < columns && map.groups[end] == map.groups[c]) ++end;
     absl::StrAppendFormat(&svg, "<text class=\"group\" x=\"%.1f\" y=\"14\" text-anchor=\"middle\">%s</text>",
-                          (x_of(c) + x_of(end)) / 2, EscapedXml(map.groups[c]));
+                          (x_of(c) + x_of(end)) / 2, EscapedXml(FittedText(map.groups[c], x_of(end) - x_of(c), 13)));
     absl::StrAppendFormat(&svg, "<path class=\"rule\" d=\"M%.1f 20H%.1f\"/>\n", x_of(c) + 3, x_of(end) - 3);
     c = end;
   }
@@ -106,13 +107,13 @@ std::string DrawHeatMap(const HeatMap& map) {
     absl::StrAppendFormat(&svg,
                           turned ? "<text transform=\"translate(%.1f %.1f) rotate(-45)\">%s</text>\n"
                                  : "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n",
-                          x, top - 8, EscapedXml(map.columns[c]));
+                          x, top - 8, EscapedXml(FittedText(map.columns[c], kLongestColumn)));
   }
   for (size_t r = 0; r < map.rows.size(); ++r) {
     const double y = top + cell_height * static_cast<double>(r) + (r >= map.baseline_rows ? gap : 0);
     const double middle = y + cell_height / 2;
     absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", left - 8, middle + 4,
-                          EscapedXml(map.rows[r]));
+                          EscapedXml(FittedText(map.rows[r], kLongestRow)));
     for (size_t c = 0; c < columns; ++c) {
       const HeatCell& cell = map.cells[r * columns + c];
       const std::string colour = cell.value.has_value() ? Class(*cell.value) : "none";
@@ -140,7 +141,7 @@ std::string DrawHeatMap(const HeatMap& map) {
                           left + 105 + 100 * value, bottom + 38, value < 0 ? "\u22121" : absl::StrCat(value));
   }
   absl::StrAppendFormat(&svg, "<text class=\"small\" x=\"%.1f\" y=\"%.1f\">%s</text>\n</svg>\n", left, bottom + 53,
-                        EscapedXml(map.scale));
+                        EscapedXml(FittedText(map.scale, width - left, 11)));
   return svg;
 }
 

@@ -23,6 +23,7 @@ struct HeatMap {
   std::vector<std::string> groups{};   // of the columns, equal ones side by side under one heading; empty: none
   std::vector<HeatCell> cells{};       // rows x columns, row after row
   size_t baseline_rows = 0;            // so many first rows stand apart
+  bool tall = false;                   // rows as high as those of a map with published numbers, to stand beside one
 };
 
 // An element <svg class="chart heat"> for a page that holds HeatMapStyle() once. Values are printed in the cells with

@@ -27,7 +27,7 @@ h2 { font-size: 20px; margin: 44px 0 12px; padding-bottom: 4px; border-bottom: 1
 h3 { font-size: 16px; margin: 28px 0 8px }
 p { max-width: 90ch; margin: 8px 0 }
 .subtitle, figcaption, caption, .left-out { color: var(--soft) }
-nav ol { columns: 2; max-width: 760px; padding-left: 24px; margin: 16px 0 0 }
+nav ol { columns: 2; max-width: 960px; padding-left: 24px; margin: 16px 0 0 }
 a { color: var(--blue) }
 figure { margin: 16px 0 28px; break-inside: avoid }
 figcaption, caption { font-size: 13px; line-height: 1.45; max-width: 110ch }
@@ -42,6 +42,7 @@ th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var
          overflow-wrap: anywhere }
 th { font-weight: 600; border-bottom-color: var(--soft); overflow-wrap: normal }
 .n { text-align: right; white-space: nowrap }
+.left-out { font-size: 14px }
 code, pre { font: 13px/1.5 ui-monospace, 'DejaVu Sans Mono', monospace; background: var(--band); border-radius: 4px }
 code { padding: 1px 5px; overflow-wrap: anywhere }
 pre { padding: 10px 12px; white-space: pre-wrap; overflow-wrap: anywhere }
@@ -67,10 +68,10 @@ void HtmlPage::Heading(const std::string& title) { absl::StrAppend(&body_, "<h3>
 
 void HtmlPage::Paragraph(const std::string& text) { absl::StrAppend(&body_, "<p>", EscapedXml(text), "</p>\n"); }
 
-void HtmlPage::LeftOut(const std::string& why, const std::string& command) {
+void HtmlPage::LeftOut(const std::string& why, const std::string& command, const std::string& note) {
   absl::StrAppend(&body_, "<p class=\"left-out\">Left out: ", EscapedXml(why));
   if (!command.empty()) absl::StrAppend(&body_, "; <code>", EscapedXml(command), "</code>");
-  body_ += "</p>\n";
+  absl::StrAppend(&body_, note.empty() ? "" : " ", EscapedXml(note), "</p>\n");
 }
 
 void HtmlPage::Figure(const std::vector<std::string>& svgs, const std::string& caption) {

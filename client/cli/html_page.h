@@ -23,7 +23,7 @@ class HtmlPage {
   void Heading(const std::string& title);  // below a section
   void Paragraph(const std::string& text);
   // Why something is not there, and the command that would compute it; empty: there is none.
-  void LeftOut(const std::string& why, const std::string& command);
+  void LeftOut(const std::string& why, const std::string& command, const std::string& note = "");
   // "Figure 3. CAPTION" below one or several pictures side by side.
   void Figure(const std::vector<std::string>& svgs, const std::string& caption);
   // "Table 2. CAPTION" above it. Columns are aligned as the first row's cells.

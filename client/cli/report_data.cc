@@ -1,11 +1,13 @@
 #include "client/cli/report_data.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <set>
 #include <span>
+#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -13,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
 #include "base/nearest.h"
 #include "base/status_macros.h"
 #include "client/cli/published_figures.h"
@@ -28,6 +31,7 @@ constexpr char kAgainst[] = "accuracy:";
 constexpr char kLayers[] = "layer_log_";
 constexpr uint64_t kSearches = 100;
 constexpr int64_t kEvaluations = 200;
+constexpr size_t kThreads = 4;
 constexpr size_t kReference = 1000;  // as `zcbench search`
 
 using Progress = std::function<void(const std::string&)>;
@@ -421,15 +425,32 @@ absl::StatusOr<ReportData> GatherReport(Client& client, const ReportRequest& req
   for (const pb::ProxyInfo& proxy : data.server.proxies()) {
     if (!proxy.larger_is_better()) smaller.push_back(proxy.name());
   }
+  // A cell at a time on each of a few threads; every cell has its own place.
+  std::vector<absl::Status> statuses(data.cells.size());
+  std::atomic<size_t> next = 0;
+  Mutex told;
+  const Progress tell = [&](const std::string& what) {
+    const MutexLock lock(told);
+    progress(what);
+  };
+  const auto work = [&] {
+    for (size_t i = next++; i < data.cells.size(); i = next++) {
+      ReportCell& cell = data.cells[i];
+      cell.smaller_better = smaller;
+      const std::string where = absl::StrCat(i + 1, "/", data.cells.size(), " ", cell.space, " on ", cell.label);
+      statuses[i] = Fill(client, request, stored, tell, where, cell);
+    }
+  };
+  std::vector<std::thread> others;
+  for (size_t t = 1; t < std::min(kThreads, data.cells.size()); ++t) others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
   for (size_t i = 0; i < data.cells.size(); ++i) {
     ReportCell& cell = data.cells[i];
-    cell.smaller_better = smaller;
-    const std::string where = absl::StrCat(i + 1, "/", data.cells.size(), " ", cell.space, " on ", cell.label);
-    const absl::Status filled = Fill(client, request, stored, progress, where, cell);
-    if (filled.ok()) continue;
-    if (!IsOfTheCell(filled)) return Annotate(filled, absl::StrCat(cell.space, " on ", cell.label));
-    if (data.cells.size() == 1) return filled;
-    cell.skipped = std::string(filled.message());
+    if (statuses[i].ok()) continue;
+    if (!IsOfTheCell(statuses[i])) return Annotate(statuses[i], absl::StrCat(cell.space, " on ", cell.label));
+    if (data.cells.size() == 1) return statuses[i];
+    cell.skipped = std::string(statuses[i].message());
   }
   ZCB_ASSIGN_OR_RETURN(const std::vector<pb::SourceInfo> sources, client.ListSources());
   for (const pb::SourceInfo& source : sources) {

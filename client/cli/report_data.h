@@ -85,8 +85,8 @@ struct ReportData {
 // none.
 std::string ChooseAccuracy(const std::vector<std::string>& names);
 
-// `progress` is told what is being done, before it is. Errors as of the calls for what was asked; what one cell lacks
-// is said in the cell.
+// `progress` is told what is being done, before it is, by one thread at a time. Errors as of the calls for what was
+// asked; what one cell lacks is said in the cell.
 absl::StatusOr<ReportData> GatherReport(Client& client, const ReportRequest& request,
                                         const std::function<void(const std::string&)>& progress);
 

@@ -75,6 +75,41 @@ std::string Hover(const pb::Correlation& entry) {
   return text;
 }
 
+// What a section leaves out: one line a reason, whatever the number of tasks.
+class LeftOuts {
+ public:
+  void Add(const std::string& where, const std::string& why, const std::string& command) {
+    const auto known = std::find_if(lines_.begin(), lines_.end(), [&](const Line& line) { return line.why == why; });
+    if (known == lines_.end()) {
+      lines_.push_back({{where}, why, command});
+    } else {
+      known->where.push_back(where);
+    }
+  }
+  void Add(const ReportCell& cell, const std::string& why, const std::string& command) {
+    Add(Where(cell), why, command);
+  }
+  // For want of an accuracy.
+  void AddUnjudged(const ReportCell& cell) {
+    Add(cell, cell.skipped.empty() ? "no proxy has a correlation with the accuracy" : cell.skipped,
+        cell.accuracy.empty() ? absl::StrCat("zcbench import accuracies FILE ", Selection(cell)) : "");
+  }
+  void Print(HtmlPage& page) const {
+    for (const Line& line : lines_) {
+      page.LeftOut(absl::StrCat(absl::StrJoin(line.where, "; "), ": ", line.why), line.command,
+                   line.where.size() > 1 && !line.command.empty() ? "for the first, and likewise for the others" : "");
+    }
+  }
+
+ private:
+  struct Line {
+    std::vector<std::string> where;
+    std::string why;
+    std::string command;
+  };
+  std::vector<Line> lines_;
+};
+
 // The cells with correlations, and what several sections want to know of them.
 struct Summary {
   std::vector<const ReportCell*> judged{};
@@ -119,21 +154,28 @@ Summary Summarise(const ReportData& data) {
 
 std::string RowName(const std::string& proxy) { return proxy == kParams ? "params (baseline)" : proxy; }
 
-void AddNoAccuracies(const ReportData& data, HtmlPage& page) {
+void AddWhatTasksLack(const ReportData& data, HtmlPage& page) {
+  LeftOuts left_out;
   for (const ReportCell& cell : data.cells) {
-    if (!cell.against.empty()) continue;
-    page.LeftOut(absl::StrCat(Where(cell), ": ", cell.skipped),
-                 cell.accuracy.empty() ? absl::StrCat("zcbench import accuracies FILE ", Selection(cell)) : "");
+    if (cell.against.empty()) {
+      left_out.AddUnjudged(cell);
+    } else if (!cell.columns.contains(kParams)) {
+      left_out.Add(cell, "params, the baseline, is not stored",
+                   absl::StrCat("zcbench submit ", Selection(cell), " --count ", cell.architectures.size(),
+                                " --proxies params"));
+    }
   }
+  left_out.Print(page);
 }
 
 // Section 1: every task and proxy.
 void AddTasks(const ReportData& data, const Summary& summary, HtmlPage& page) {
   page.Section("Rank correlation of every proxy with the accuracy");
   if (!summary.judged.empty()) {
+    const bool baseline = summary.proxies[0] == kParams;
     HeatMap spearman{.name = "Spearman of proxies with the accuracy, a column for each task",
                      .scale = "Spearman with the accuracy",
-                     .baseline_rows = summary.proxies[0] == kParams ? 1u : 0u};
+                     .baseline_rows = baseline ? 1u : 0u};
     for (const ReportCell* cell : summary.judged) {
       spearman.columns.push_back(cell->label);
       spearman.groups.push_back(cell->space);
@@ -163,17 +205,18 @@ void AddTasks(const ReportData& data, const Summary& summary, HtmlPage& page) {
                                        " architectures that have both values; at most ", Count(summary.left_out),
                                        " of a column are left out because one is missing or not finite. Ties have "
                                        "their average rank");
+    kendall.tall = published;
     page.Figure(
-        {DrawHeatMap(spearman)},
-        absl::StrCat("Spearman of each proxy with ", Accuracies(summary.judged), "; ", n,
-                     ". The first row is the number of parameters; proxies are sorted by their mean over the "
-                     "columns. Intervals (95 %, percentile bootstrap, beyond 10,000 pairs Fisher's z) are shown "
-                     "under the pointer.",
-                     published ? absl::StrCat(" Small figures: ", kSpearmanSource, ".") : ""));
-    page.Figure({DrawHeatMap(kendall)},
-                absl::StrCat("Kendall tau-b of the same pairs; n, what is left out and ties as in figure 1."));
+        {DrawHeatMap(spearman), DrawHeatMap(kendall)},
+        absl::StrCat(
+            "Spearman (first) and Kendall tau-b (second) of each proxy with ", Accuracies(summary.judged), "; ", n,
+            baseline ? ". The first row is the number of parameters; proxies are sorted by their mean over the columns."
+                     : ". Proxies are sorted by their mean over the columns.",
+            " Intervals (95 %, percentile bootstrap, beyond 10,000 pairs Fisher's z) are shown "
+            "under the pointer.",
+            published ? absl::StrCat(" Small figures: ", kSpearmanSource, ".") : ""));
   }
-  AddNoAccuracies(data, page);
+  AddWhatTasksLack(data, page);
 }
 
 // Section 2: means over tasks.
@@ -227,11 +270,12 @@ void AddAverages(const Summary& summary, HtmlPage& page) {
 void AddLayers(const ReportData& data, HtmlPage& page) {
   page.Section("Statistics of gradients over depth, and L-SWAG's window");
   std::set<std::pair<std::string, std::string>> seen;
+  LeftOuts left_out;
   for (const ReportCell& cell : data.cells) {
     if (!seen.insert({cell.space, cell.task}).second) continue;
     const std::string where = absl::StrCat(cell.space, " on ", cell.task);
     if (cell.layers.empty()) {
-      page.LeftOut(absl::StrCat(where, ": no statistics of layers are stored"),
+      left_out.Add(where, "no statistics of layers are stored",
                    absl::StrCat("zcbench layers ", cell.space, " ", cell.task));
       continue;
     }
@@ -253,17 +297,18 @@ void AddLayers(const ReportData& data, HtmlPage& page) {
                              Counts(low, high), " a bin (a bin that no network has a layer in is a gap). ",
                              absl::StrJoin(windows, "; "), ". The paper prints the curve (figure 2) but no window."));
   }
+  left_out.Print(page);
 }
 
 // Section 4: proxies against each other.
 void AddPairs(const ReportData& data, const Summary& summary, HtmlPage& page) {
   page.Section("Rank correlation between proxies");
+  LeftOuts left_out_cells;
   for (const ReportCell& cell : data.cells) {
     if (cell.pairs.empty()) {
-      page.LeftOut(absl::StrCat(Where(cell), ": ",
-                                cell.skipped.empty() || !cell.columns.empty() ? "fewer than two proxies have scores"
-                                                                              : cell.skipped),
-                   absl::StrCat("zcbench submit ", Selection(cell), " --proxies all"));
+      left_out_cells.Add(
+          cell, cell.skipped.empty() || !cell.columns.empty() ? "fewer than two proxies have scores" : cell.skipped,
+          absl::StrCat("zcbench submit ", Selection(cell), " --count 1000 --proxies all"));
       continue;
     }
     std::map<std::pair<std::string, std::string>, const pb::Correlation*> entries;
@@ -302,6 +347,7 @@ void AddPairs(const ReportData& data, const Summary& summary, HtmlPage& page) {
                      " architectures, at most ", Count(left_out),
                      " left out because one of the two is missing or not finite; ties have their average rank."));
   }
+  left_out_cells.Print(page);
 }
 
 uint64_t Ties(const std::vector<double>& values, const std::vector<double>& others) {
@@ -317,10 +363,10 @@ uint64_t Ties(const std::vector<double>& values, const std::vector<double>& othe
 // Section 5: points.
 void AddClouds(const ReportData& data, HtmlPage& page) {
   page.Section("Proxies against the accuracy");
+  LeftOuts left_out;
   for (const ReportCell& cell : data.cells) {
     if (cell.against.empty()) {
-      page.LeftOut(absl::StrCat(Where(cell), ": ", cell.skipped),
-                   cell.accuracy.empty() ? absl::StrCat("zcbench import accuracies FILE ", Selection(cell)) : "");
+      left_out.AddUnjudged(cell);
       continue;
     }
     std::vector<const pb::Correlation*> order;
@@ -367,6 +413,7 @@ void AddClouds(const ReportData& data, HtmlPage& page) {
                      params != cell.columns.end() ? ", coloured by the rank of its number of parameters" : "",
                      ". Architectures with a score that is tied: ", absl::StrJoin(ties, ", "), "."));
   }
+  left_out.Print(page);
 }
 
 // Section 6: cost.
@@ -404,7 +451,7 @@ void AddCosts(const ReportData& data, const Summary& summary, HtmlPage& page) {
       page.LeftOut(
           absl::StrCat(space, judged ? ": no seconds are stored with the scores (published tables seldom have them)"
                                      : ": no proxy has a correlation with an accuracy"),
-          judged ? absl::StrCat("zcbench submit ", Selection(*cells[0]), " --proxies all") : "");
+          judged ? absl::StrCat("zcbench submit ", Selection(*cells[0]), " --count 1000 --proxies all") : "");
       continue;
     }
     page.Figure(
@@ -425,15 +472,19 @@ std::string NameOf(const pb::CombinedProxy& proxy) {
 void AddLibra(const ReportData& data, HtmlPage& page) {
   page.Section("LIBRA: which proxies to combine");
   std::vector<const ReportCell*> fitted;
+  LeftOuts left_out;
   for (const ReportCell& cell : data.cells) {
     if (cell.libra.has_value()) {
       fitted.push_back(&cell);
     } else {
-      page.LeftOut(absl::StrCat(Where(cell), ": ", cell.no_libra.empty() ? cell.skipped : cell.no_libra),
-                   cell.accuracy.empty() ? absl::StrCat("zcbench import accuracies FILE ", Selection(cell))
-                                         : absl::StrCat("zcbench libra fit ", Selection(cell)));
+      if (cell.no_libra.empty()) {
+        left_out.AddUnjudged(cell);
+      } else {
+        left_out.Add(cell, cell.no_libra, absl::StrCat("zcbench libra fit ", Selection(cell)));
+      }
     }
   }
+  left_out.Print(page);
   if (fitted.empty()) return;
 
   std::vector<std::vector<HtmlCell>> chosen;
@@ -538,11 +589,15 @@ void AddAblation(const ReportData& data, HtmlPage& page) {
   page.Section("What L-SWAG is made of");
   const std::vector<PublishedAblation>& ablations = PublishedAblations();
   std::vector<std::vector<HtmlCell>> rows;
+  LeftOuts left_out;
   for (const ReportCell& cell : data.cells) {
-    if (cell.against.empty()) continue;
+    if (cell.against.empty()) {
+      left_out.AddUnjudged(cell);
+      continue;
+    }
     std::string window;
     for (const pb::Correlation& entry : cell.against) {
-      if (window.empty() && entry.a().starts_with("lswag(")) window = OptionOf(entry.a(), "window");
+      if (window.empty() && entry.a().starts_with("lswag(window=")) window = OptionOf(entry.a(), "window");
     }
     std::string found = cell.layers.empty() ? "" : cell.layers[0].window();
     if (window.empty()) window = found.empty() ? "pA-pB" : found;
@@ -555,15 +610,18 @@ void AddAblation(const ReportData& data, HtmlPage& page) {
                           [&](const pb::Correlation& entry) { return entry.a() == name; });
     };
     std::vector<std::string> missing;
+    const size_t parts = std::size(names) - 1;  // one has no name here
     for (const std::string& name : names) {
       if (!name.empty() && find(name) == cell.against.end()) missing.push_back(name);
     }
     if (!missing.empty()) {
-      page.LeftOut(absl::StrCat(Where(cell), ": no scores of ", absl::StrJoin(missing, ", "),
-                                window == "pA-pB" ? " (`zcbench layers` finds the window)" : ""),
-                   absl::StrCat("zcbench submit ", Selection(cell), " --proxies '", absl::StrJoin(missing, ","), "'"));
+      left_out.Add(cell,
+                   absl::StrCat("no scores of ", missing.size() < parts ? absl::StrJoin(missing, ", ") : "its parts",
+                                window == "pA-pB" ? " (`zcbench layers` finds the window pA-pB)" : ""),
+                   absl::StrCat("zcbench submit ", Selection(cell), " --count 1000 --proxies '",
+                                absl::StrJoin(missing, ","), "'"));
     }
-    if (missing.size() >= std::size(names) - 2) continue;
+    if (missing.size() + 1 >= parts) continue;
     bool first = true;
     for (size_t i = 0; i < std::size(names) && i < ablations.size(); ++i) {
       const auto entry = find(names[i]);
@@ -584,24 +642,26 @@ void AddAblation(const ReportData& data, HtmlPage& page) {
         absl::StrCat("The parts of L-SWAG alone and together, Spearman with the accuracy as in figure 1. No proxy "
                      "here is ZiCo within a window. Paper: ",
                      kLswagSource, ", table 3; which parts a row of it has is read from its prose."));
-  } else if (std::all_of(data.cells.begin(), data.cells.end(), [](const ReportCell& c) { return c.against.empty(); })) {
-    page.LeftOut("no proxy has a correlation with an accuracy", "");
   }
+  left_out.Print(page);
 }
 
 // Section 9: searches.
 void AddSearches(const ReportData& data, HtmlPage& page) {
   page.Section("Search by a score");
+  LeftOuts left_out;
   std::vector<std::vector<HtmlCell>> rows;
   for (const ReportCell& cell : data.cells) {
     if (cell.searches.empty()) {
-      const std::string why = !data.request.search      ? "searches were not asked for"
-                              : !cell.no_search.empty() ? cell.no_search
-                              : cell.skipped.empty()    ? "no proxy ranks with the accuracy"
-                                                        : cell.skipped;
-      page.LeftOut(absl::StrCat(Where(cell), ": ", why),
-                   cell.accuracy.empty() ? absl::StrCat("zcbench import accuracies FILE ", Selection(cell))
-                                         : absl::StrCat("zcbench search ", Selection(cell), " --by PROXY"));
+      if (cell.against.empty()) {
+        left_out.AddUnjudged(cell);
+        continue;
+      }
+      left_out.Add(cell,
+                   !data.request.search     ? "searches were not asked for"
+                   : cell.no_search.empty() ? "no proxy ranks with the accuracy"
+                                            : cell.no_search,
+                   absl::StrCat("zcbench search ", Selection(cell), " --by PROXY"));
       continue;
     }
     std::vector<std::string> svgs;
@@ -636,6 +696,7 @@ void AddSearches(const ReportData& data, HtmlPage& page) {
                "Accuracy of what a search hands over after so many evaluations, mean ± sd of 100 searches; regret: the "
                "highest accuracy of all architectures with a score, minus that after the last evaluation.");
   }
+  left_out.Print(page);
   std::vector<std::vector<HtmlCell>> printed;
   for (const PublishedSearch& search : PublishedSearches()) {
     // DARTS networks are searched in the smaller space and trained in the larger one.
