@@ -16,6 +16,7 @@ namespace zcbench {
 namespace {
 
 constexpr int kShades = 7;
+constexpr size_t kFewPoints = 500;  // are drawn larger
 
 constexpr char kStyle[] = R"css(.chart { max-width: 100%; height: auto; font: 12px var(--font) }
 .chart text { fill: var(--ink) }
@@ -31,12 +32,13 @@ constexpr char kStyle[] = R"css(.chart { max-width: 100%; height: auto; font: 12
 .chart .front { stroke: var(--blue); stroke-width: 1.5; stroke-dasharray: 5 4; fill: none }
 .chart .dot { fill: var(--blue) }
 .chart .off { fill: none; stroke: var(--soft); stroke-width: 1.5 }
-.points path { fill: none; stroke-linecap: round; stroke-width: 3.2; stroke-opacity: .6 }
+.points path { fill: none; stroke-linecap: round; stroke-width: 3.2; stroke-opacity: .7 }
+.few path { stroke-width: 6 }
 )css";
 constexpr const char* kLightShades[kShades] = {"#b9d7ee", "#93bfe0", "#6ca5d0", "#4889bd",
                                                "#2c6ca3", "#174e82", "#06305c"};
-constexpr const char* kDarkShades[kShades] = {"#1d3f60", "#26578a", "#3272ae", "#4a90cc",
-                                              "#72afe2", "#a3cdf1", "#dcedfc"};
+constexpr const char* kDarkShades[kShades] = {"#2f6090", "#3872a8", "#4586c2", "#5b9bd6",
+                                              "#7fb6e6", "#abd2f2", "#e0effc"};
 
 std::string Open(const char* kind, double width, double height, const std::string& name) {
   return absl::StrFormat(
@@ -195,7 +197,7 @@ void AddPoints(std::string& svg, const Area& area, const std::vector<double>& x,
   for (size_t i = 0; i < x.size(); ++i) {
     absl::StrAppendFormat(&paths[shades[i]], "M%.1f %.1fh0", area.X(x[i]), area.Y(y[i]));
   }
-  svg += "<g class=\"points\">";
+  svg += x.size() > kFewPoints ? "<g class=\"points\">" : "<g class=\"points few\">";
   for (int shade = 0; shade < kShades; ++shade) {
     if (!paths[shade].empty()) absl::StrAppend(&svg, "<path class=\"s", shade, "\" d=\"", paths[shade], "\"/>\n");
   }

@@ -662,7 +662,7 @@ TEST_F(ServerTest, AReportOfAJobHasEverySection) {
   const std::string page = *ReadFile(folder_.path() / "a.html");
   EXPECT_EQ(LeftOut(page), std::set<std::string>()) << page;
   EXPECT_THAT(page, AllOf(HasSubstr("lswag(window=p50-p60)"), HasSubstr("L-SWAG: all three"), HasSubstr("cpu-test"),
-                          HasSubstr("window p50-p60 by the log of the mean of 1 / sigma"),
+                          HasSubstr("Window p50-p60 by the log of the mean of 1 / sigma"),
                           HasSubstr("<pre>zcbench report 1 -o a.html</pre>"), HasSubstr("&lt;b&gt;CC0-1.0")));
   EXPECT_THAT(page, AllOf(HasSubstr("zico and accuracy:&lt;script&gt;&#39;Mine&#39;/test\nSpearman \u22121.000"),
                           HasSubstr("n = 60, left out 0, mean of 2 seeds")));
@@ -755,7 +755,7 @@ TEST_F(ServerTest, ScoresOfSeveralSourcesAreNotMixed) {
   // A report has a column for each.
   ASSERT_EQ(Run({"report"}).code, 0);
   EXPECT_THAT(*ReadFile(folder_.path() / "report.html"),
-              AllOf(HasSubstr("nasbench201 on photos, Published"), HasSubstr("nasbench201 on photos, computed")));
+              AllOf(HasSubstr("photos, Published"), HasSubstr("photos, computed")));
   EXPECT_THAT(Json(run({"scores"}, {"--source", "computed"})), SizeIs(3));
   const nlohmann::json published = Json(run({"scores"}, {"--source", "Published"}));
   ASSERT_THAT(published, SizeIs(2));

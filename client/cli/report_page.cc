@@ -46,6 +46,11 @@ std::string Count(uint64_t number) {
 std::string Counts(uint64_t low, uint64_t high) {
   return low == high ? Count(low) : absl::StrCat(Count(low), " to ", Count(high));
 }
+// Of the architectures that have one of two values.
+std::string LeftOutText(uint64_t most) {
+  if (most == 0) return "none is left out";
+  return absl::StrCat("at most ", Count(most), " of a pair are left out because one value is missing or not finite");
+}
 HtmlCell Text(std::string text, std::string hover = "") { return {std::move(text), false, std::move(hover)}; }
 HtmlCell Number(std::string text, std::string hover = "") { return {std::move(text), true, std::move(hover)}; }
 
@@ -78,16 +83,14 @@ std::string Hover(const pb::Correlation& entry) {
 // What a section leaves out: one line a reason, whatever the number of tasks.
 class LeftOuts {
  public:
-  void Add(const std::string& where, const std::string& why, const std::string& command) {
-    const auto known = std::find_if(lines_.begin(), lines_.end(), [&](const Line& line) { return line.why == why; });
-    if (known == lines_.end()) {
-      lines_.push_back({{where}, why, command});
-    } else {
-      known->where.push_back(where);
-    }
+  void Add(const std::string& space, const std::string& task, const std::string& why, const std::string& command) {
+    auto line = std::find_if(lines_.begin(), lines_.end(), [&](const Line& known) { return known.why == why; });
+    if (line == lines_.end()) line = lines_.insert(line, {.why = why, .command = command});
+    line->tasks[space].push_back(task);
+    ++line->count;
   }
   void Add(const ReportCell& cell, const std::string& why, const std::string& command) {
-    Add(Where(cell), why, command);
+    Add(cell.space, cell.label, why, command);
   }
   // For want of an accuracy.
   void AddUnjudged(const ReportCell& cell) {
@@ -96,16 +99,22 @@ class LeftOuts {
   }
   void Print(HtmlPage& page) const {
     for (const Line& line : lines_) {
-      page.LeftOut(absl::StrCat(absl::StrJoin(line.where, "; "), ": ", line.why), line.command,
-                   line.where.size() > 1 && !line.command.empty() ? "for the first, and likewise for the others" : "");
+      const std::string where =
+          absl::StrJoin(line.tasks, "; ", [](std::string* out, const std::pair<const std::string, Tasks>& entry) {
+            absl::StrAppend(out, entry.first, " on ", absl::StrJoin(entry.second, ", "));
+          });
+      page.LeftOut(absl::StrCat(where, ": ", line.why), line.command,
+                   line.count > 1 && !line.command.empty() ? "for one, and likewise for the others" : "");
     }
   }
 
  private:
+  using Tasks = std::vector<std::string>;
   struct Line {
-    std::vector<std::string> where;
-    std::string why;
-    std::string command;
+    std::map<std::string, Tasks> tasks{};  // by space
+    std::string why{};
+    std::string command{};
+    int count = 0;
   };
   std::vector<Line> lines_;
 };
@@ -201,10 +210,9 @@ void AddTasks(const ReportData& data, const Summary& summary, HtmlPage& page) {
         if (entry->has_kendall()) tau.value = entry->kendall();
       }
     }
-    const std::string n = absl::StrCat("n = ", Counts(summary.n_low, summary.n_high),
-                                       " architectures that have both values; at most ", Count(summary.left_out),
-                                       " of a column are left out because one is missing or not finite. Ties have "
-                                       "their average rank");
+    const std::string n =
+        absl::StrCat("n = ", Counts(summary.n_low, summary.n_high), " architectures that have both values; ",
+                     LeftOutText(summary.left_out), ". Ties have their average rank");
     kendall.tall = published;
     page.Figure(
         {DrawHeatMap(spearman), DrawHeatMap(kendall)},
@@ -275,15 +283,15 @@ void AddLayers(const ReportData& data, HtmlPage& page) {
     if (!seen.insert({cell.space, cell.task}).second) continue;
     const std::string where = absl::StrCat(cell.space, " on ", cell.task);
     if (cell.layers.empty()) {
-      left_out.Add(where, "no statistics of layers are stored",
+      left_out.Add(cell.space, cell.task, "no statistics of layers are stored",
                    absl::StrCat("zcbench layers ", cell.space, " ", cell.task));
       continue;
     }
     std::vector<std::string> svgs, windows;
     uint64_t low = UINT64_MAX, high = 0;
     for (const pb::LayerProfile& profile : cell.layers) {
-      const std::string window = profile.window().empty() ? "no window" : absl::StrCat("window ", profile.window());
-      svgs.push_back(DrawLayerProfile(profile, absl::StrCat(where, ": ", window)));
+      const std::string window = profile.window().empty() ? "No window" : absl::StrCat("Window ", profile.window());
+      svgs.push_back(DrawLayerProfile(profile, absl::StrCat(where, ". ", window)));
       windows.push_back(absl::StrCat(window, " by the ", LayerStatisticText(profile.statistic())));
       for (const pb::LayerProfileBin& bin : profile.bins()) {
         low = std::min(low, bin.networks());
@@ -295,7 +303,7 @@ void AddLayers(const ReportData& data, HtmlPage& page) {
                              ": sigma is the deviation of |gradient| over micro-batches, averaged over the "
                              "layers of each tenth of the depth; mean and one standard deviation over networks, n = ",
                              Counts(low, high), " a bin (a bin that no network has a layer in is a gap). ",
-                             absl::StrJoin(windows, "; "), ". The paper prints the curve (figure 2) but no window."));
+                             absl::StrJoin(windows, ". "), ". The paper prints the curve (figure 2) but no window."));
   }
   left_out.Print(page);
 }
@@ -304,6 +312,11 @@ void AddLayers(const ReportData& data, HtmlPage& page) {
 void AddPairs(const ReportData& data, const Summary& summary, HtmlPage& page) {
   page.Section("Rank correlation between proxies");
   LeftOuts left_out_cells;
+  struct SpaceFigure {
+    std::vector<std::string> svgs{};
+    uint64_t low = UINT64_MAX, high = 0, left_out = 0;
+  };
+  std::map<std::string, SpaceFigure> figures;
   for (const ReportCell& cell : data.cells) {
     if (cell.pairs.empty()) {
       left_out_cells.Add(
@@ -313,13 +326,13 @@ void AddPairs(const ReportData& data, const Summary& summary, HtmlPage& page) {
     }
     std::map<std::pair<std::string, std::string>, const pb::Correlation*> entries;
     std::set<std::string> names;
-    uint64_t low = UINT64_MAX, high = 0, left_out = 0;
+    SpaceFigure& figure = figures[cell.space];
     for (const pb::Correlation& entry : cell.pairs) {
       names.insert({entry.a(), entry.b()});
       entries[{entry.a(), entry.b()}] = entries[{entry.b(), entry.a()}] = &entry;
-      low = std::min(low, entry.n());
-      high = std::max(high, entry.n());
-      left_out = std::max(left_out, entry.left_out());
+      figure.low = std::min(figure.low, entry.n());
+      figure.high = std::max(figure.high, entry.n());
+      figure.left_out = std::max(figure.left_out, entry.left_out());
     }
     std::vector<std::string> order;
     for (const std::string& proxy : summary.proxies) {
@@ -330,7 +343,8 @@ void AddPairs(const ReportData& data, const Summary& summary, HtmlPage& page) {
     HeatMap map{.name = absl::StrCat("Spearman between proxies, ", Where(cell)),
                 .scale = "Spearman of the two",
                 .rows = order,
-                .columns = order};
+                .columns = order,
+                .groups = std::vector<std::string>(order.size(), cell.label)};
     for (const std::string& a : order) {
       for (const std::string& b : order) {
         HeatCell& heat = map.cells.emplace_back();
@@ -341,11 +355,12 @@ void AddPairs(const ReportData& data, const Summary& summary, HtmlPage& page) {
         heat.hover = Hover(*entry->second);
       }
     }
-    page.Figure(
-        {DrawHeatMap(map)},
-        absl::StrCat(Where(cell), ": Spearman of every two proxies, in the order of figure 1; n = ", Counts(low, high),
-                     " architectures, at most ", Count(left_out),
-                     " left out because one of the two is missing or not finite; ties have their average rank."));
+    figure.svgs.push_back(DrawHeatMap(map));
+  }
+  for (const auto& [space, figure] : figures) {
+    page.Figure(figure.svgs, absl::StrCat(space, ": Spearman of every two proxies, in the order of figure 1; n = ",
+                                          Counts(figure.low, figure.high), " architectures; ",
+                                          LeftOutText(figure.left_out), ". Ties have their average rank."));
   }
   left_out_cells.Print(page);
 }
@@ -386,7 +401,7 @@ void AddClouds(const ReportData& data, HtmlPage& page) {
       const ReportColumn& column = cell.columns.at(entry->a());
       Cloud cloud{.x_axis = entry->a(),
                   .y_axis = AccuracyName(cell),
-                  .title = absl::StrCat(entry->a(), ", Spearman ", TwoDigits(entry->spearman())),
+                  .title = absl::StrCat("\u03c1 ", TwoDigits(entry->spearman()), ", ", entry->a()),
                   .x = column.values,
                   .y = cell.truth};
       if (params != cell.columns.end()) cloud.colour = params->second.values;

@@ -165,7 +165,7 @@ class ReportBrowserTest(unittest.TestCase):
         for what in ("outside", "overlaps", "tiny", "empty"):
             self.assertEqual(found[what], [], what)
         self.assertLessEqual(found["width"], WIDTH)
-        self.assertGreaterEqual(found["figures"], 8)  # tasks, averages, pairs and points of two tasks, cost, LIBRA, searches of two
+        self.assertGreaterEqual(found["figures"], 8)  # tasks, averages, pairs, points of two tasks, cost, LIBRA, searches of two
         self.assertGreaterEqual(found["tables"], 6)
 
     def test_a_narrow_window_needs_no_scrolling_to_the_side(self):
