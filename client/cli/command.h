@@ -79,6 +79,8 @@ class ServerOption {
   // UNAVAILABLE: there is no server, or it does not answer; the message says how to start one. Errors of a published
   // file are those of its server.
   absl::StatusOr<std::unique_ptr<Client>> Connect() const;
+  // Whether a published file was named.
+  bool reads_file() const { return !file_.empty(); }
   // What would be connected to. UNAVAILABLE: none is named and none is here. Other codes as of FindServer.
   absl::StatusOr<ServerFile> Find() const;
 
