@@ -340,7 +340,7 @@ std::string DrawCloud(const Cloud& cloud) {
   }
   const double margin = std::max(0.04 * (high - low), 1e-9 * std::max(1.0, std::abs(high)));
   const Area area{.left = 58,
-                  .right = kWidth - 10,
+                  .right = kWidth - 20,
                   .top = 28,
                   .bottom = kHeight - 42,
                   .x_low = axis.low,
@@ -349,7 +349,7 @@ std::string DrawCloud(const Cloud& cloud) {
                   .y_high = high + margin};
   std::string svg = Open("cloud", kWidth, kHeight, cloud.title);
   absl::StrAppendFormat(&svg, "<text class=\"group\" x=\"%.1f\" y=\"16\">%s</text>\n", area.left,
-                        EscapedXml(FittedText(cloud.title, area.right - area.left - (cut ? 150 : 0), 13)));
+                        EscapedXml(FittedText(cloud.title, area.right - area.left - (cut ? 132 : 0), 14.5)));
   AddYAxis(svg, area, cloud.y_axis);
   if (x.size() > kMostPoints) {
     AddHexagons(svg, area, x, y, shades);
@@ -359,8 +359,8 @@ std::string DrawCloud(const Cloud& cloud) {
   AddXAxis(svg, area, axis, cloud.x_axis);
   if (cut) {
     absl::StrAppendFormat(
-        &svg, "<text class=\"small\" x=\"%.1f\" y=\"16\" text-anchor=\"end\">2 %% below %s on the edge</text>\n",
-        area.right, TickText(std::round(low * 100) / 100));
+        &svg, "<text class=\"small\" x=\"%.1f\" y=\"16\" text-anchor=\"end\">\u2264 %s on the edge</text>\n",
+        area.right, absl::StrFormat("%.4g", low));
   }
   svg += "</svg>\n";
   return svg;

@@ -49,6 +49,10 @@ pre { padding: 10px 12px; white-space: pre-wrap; overflow-wrap: anywhere }
 @media print {
   body { max-width: none; padding: 0; font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact }
   nav { display: none }
+  .scroll { overflow: visible }
+  table { font-size: 9.5px }
+  th, td { padding-right: 8px }
+  .n { white-space: normal }
   h2, h3 { break-after: avoid }
   tr { break-inside: avoid }
 }

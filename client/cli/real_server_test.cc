@@ -329,6 +329,16 @@ TEST_F(ServerTest, LayersEndWithTheWindowOfASpike) {
   EXPECT_THAT(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "7", "--layer-statistics"}).out,
               HasSubstr("job 1 (was there already): 7 architectures of nasbench201 on photos, 1 seed, 22 proxies"));
   EXPECT_EQ(worker.Work(), 0);
+
+  // A published file shows what it holds.
+  ASSERT_EQ(Run({"export", "--format", "sqlite", "-o", "bench.db"}).code, 0);
+  const Output file = Run({"layers", "nb201", "photos", "--file", "bench.db"});
+  EXPECT_EQ(file.code, 0) << file.err;
+  EXPECT_EQ(file.out, output.out);
+  EXPECT_EQ(Run({"layers", "nb201", "cifar10", "--file", "bench.db"}).code, 2);
+  EXPECT_EQ(Run({"layers", "nb201", "photos", "--file", "bench.db", "--count", "7"}).code, 2);
+  EXPECT_EQ(Run({"libra", "list", "--file", "bench.db"}).code, 0);
+  EXPECT_THAT(Json({"list", "series", "--file", "bench.db"}), SizeIs(22));
 }
 
 TEST_F(ServerTest, UnknownNamesAndMissingImagesAreUsersErrors) {

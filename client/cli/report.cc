@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/file.h"
+#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "client/cli/arguments.h"
 #include "client/cli/command.h"
@@ -74,12 +75,8 @@ class Report final : public Command {
       return absl::InvalidArgumentError(
           absl::StrCat("--against `", against_, "` is neither `accuracy` nor `accuracy:SOURCE/METRIC`"));
     }
-    // First, so that minutes of statistics are not lost to a wrong name.
-    absl::StatusOr<std::unique_ptr<NewFile>> file = NewFile::Create(output_, force_);
-    if (absl::IsAlreadyExists(file.status())) {
-      return absl::AlreadyExistsError(absl::StrCat(std::string(file.status().message()), ", or give --force"));
-    }
-    ZCB_RETURN_IF_ERROR(file.status());
+    // Tried first, so that minutes of statistics are not lost to a wrong name.
+    ZCB_RETURN_IF_ERROR(MakeFile().status());
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
     ReportRequest request{.against = against_, .search = !no_search_, .command = CommandLine()};
     ZCB_ASSIGN_OR_RETURN(request.filter, filter_.Resolve(*client, /*everything=*/true));
@@ -93,21 +90,36 @@ class Report final : public Command {
     }
 
     const absl::Time start = absl::Now();
-    absl::Time said = start;
-    ZCB_ASSIGN_OR_RETURN(const ReportData data, GatherReport(*client, request, [&](const std::string& what) {
-                           const absl::Time now = absl::Now();
-                           if (now - said < absl::Seconds(1)) return;
-                           said = now;
-                           Say(what);
-                         }));
+    ZCB_ASSIGN_OR_RETURN(const ReportData data, Gather(*client, request));
     const std::string page = WriteReport(data);
-    (*file)->out() << page;
-    ZCB_RETURN_IF_ERROR((*file)->Finish());
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<NewFile> file, MakeFile());
+    file->out() << page;
+    ZCB_RETURN_IF_ERROR(file->Finish());
     Say(absl::StrCat("wrote ", output_, ", ", page.size(), " bytes, in ", DurationText(absl::Now() - start)));
     return kExitDone;
   }
 
  private:
+  absl::StatusOr<std::unique_ptr<NewFile>> MakeFile() const {
+    absl::StatusOr<std::unique_ptr<NewFile>> file = NewFile::Create(output_, force_);
+    if (!absl::IsAlreadyExists(file.status())) return file;
+    return absl::AlreadyExistsError(absl::StrCat(std::string(file.status().message()), ", or give --force"));
+  }
+
+  // With a line every two seconds.
+  static absl::StatusOr<ReportData> Gather(Client& client, const ReportRequest& request) {
+    Mutex mutex;
+    std::string doing = "looking for what there is";
+    const Waiting waiting([&] {
+      const MutexLock lock(mutex);
+      return doing;
+    });
+    return GatherReport(client, request, [&](const std::string& what) {
+      const MutexLock lock(mutex);
+      doing = what;
+    });
+  }
+
   ServerOption server_;
   FilterOptions filter_;
   std::vector<std::string> jobs_;

@@ -320,10 +320,16 @@ absl::Status RunSearches(const Progress& progress, const std::string& where, Rep
       for (const uint32_t row : search.rows()) {
         if (std::isfinite(cell.truth[row])) best = std::max(best, cell.truth[row]);
       }
+      double refills = 0, evaluations = 0;
+      for (const SearchResult& result : results) {
+        refills += static_cast<double>(result.refills);
+        evaluations += static_cast<double>(result.rows.size());
+      }
       cell.searches.push_back({.by = by,
                                .algorithm = NameOf(algorithm),
                                .curve = SearchCurve(search, results, cell.truth, points),
                                .random = random_curve,
+                               .refills = refills / evaluations,
                                .best = best});
     }
   }

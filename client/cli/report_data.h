@@ -37,7 +37,8 @@ struct ReportSearch {
   std::string algorithm{};  // as NameOf; the other curve is random search
   std::vector<CurvePoint> curve{};
   std::vector<CurvePoint> random{};
-  double best = 0;  // the highest accuracy that any search could have found
+  double refills = 0;  // share of the evaluations that were random for want of scored children
+  double best = 0;     // the highest accuracy that any search could have found
 };
 
 // LIBRA with one of its rules changed, for table 4 of the paper.

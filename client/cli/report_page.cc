@@ -414,19 +414,23 @@ void AddClouds(const ReportData& data, HtmlPage& page) {
       most = std::max(most, entry->n());
       svgs.push_back(DrawCloud(cloud));
     }
+    const bool cut = std::any_of(svgs.begin(), svgs.end(), [](const std::string& svg) {
+      return svg.find(" on the edge</text>") != std::string::npos;
+    });
     if (params != cell.columns.end()) svgs.push_back(DrawColourScale("fewest params", "most params"));
     page.Figure(
-        svgs,
-        absl::StrCat(Where(cell), ": ",
-                     all > order.size() ? absl::StrCat("params and the ", order.size() - 1, " of ", all - 1,
-                                                       " proxies that rank most strongly")
-                                        : "every proxy",
-                     ". ",
-                     most > kMostPoints ? "A hexagon is larger the more architectures it holds (logarithmic; their "
-                                          "number is under the pointer)"
-                                        : "A point is an architecture",
-                     params != cell.columns.end() ? ", coloured by the rank of its number of parameters" : "",
-                     ". Architectures with a score that is tied: ", absl::StrJoin(ties, ", "), "."));
+        svgs, absl::StrCat(
+                  Where(cell), ": ",
+                  all > order.size() ? absl::StrCat("params and the ", order.size() - 1, " of ", all - 1,
+                                                    " proxies that rank most strongly")
+                                     : "every proxy",
+                  ". ",
+                  most > kMostPoints ? "A hexagon is larger the more architectures it holds (logarithmic; their "
+                                       "number is under the pointer)"
+                                     : "A point is an architecture",
+                  params != cell.columns.end() ? ", coloured by the rank of its number of parameters" : "",
+                  ". Architectures with a score that is tied: ", absl::StrJoin(ties, ", "), ".",
+                  cut ? " Where the lowest 2 % would take most of the height they are drawn on the lower edge." : ""));
   }
   left_out.Print(page);
 }
@@ -562,10 +566,14 @@ void AddLibra(const ReportData& data, HtmlPage& page) {
     }
     page.Table(
         {"way to rank", "n", "held out", "95 %", "in sample", "95 %", "paper"}, rows,
-        absl::StrCat(Where(cell), ": Spearman with ", AccuracyName(cell), ". Held out: ", cell.libra->validation(),
-                     ", mean of the rounds and of their intervals. In sample: the ", Count(cell.libra->n()),
-                     " architectures that the choice was made by, so too high. Paper: ", kLswagSource,
-                     ", table 1. AZ-NAS, TE-NAS, VKDNW and T-CET stand here where all their proxies have scores."));
+        c == 0 ? absl::StrCat(Where(cell), ": Spearman with ", AccuracyName(cell),
+                              ". Held out: ", cell.libra->validation(),
+                              ", mean of the rounds and of their intervals. In sample: the ", Count(cell.libra->n()),
+                              " architectures that the choice was made by, so too high. Paper: ", kLswagSource,
+                              ", table 1. AZ-NAS, TE-NAS, VKDNW and T-CET stand here where all their proxies "
+                              "have scores.")
+               : absl::StrCat(Where(cell), ": as the table before, with ", AccuracyName(cell),
+                              "; in sample: ", Count(cell.libra->n()), " architectures."));
   }
 
   std::vector<std::vector<HtmlCell>> choices;
@@ -680,7 +688,9 @@ void AddSearches(const ReportData& data, HtmlPage& page) {
       continue;
     }
     std::vector<std::string> svgs;
+    double refills = 0;
     for (const ReportSearch& search : cell.searches) {
+      refills = std::max(refills, search.refills);
       svgs.push_back(DrawCurves({{search.algorithm, search.curve}, {"random", search.random}},
                                 absl::StrCat("by ", search.by), absl::StrCat(AccuracyName(cell), ", mean ± sd")));
       const auto add = [&](const std::string& algorithm, const std::vector<CurvePoint>& curve) {
@@ -700,11 +710,16 @@ void AddSearches(const ReportData& data, HtmlPage& page) {
       if (&search == &cell.searches[0] || (&search)[-1].by != search.by) add("random", search.random);
       add(search.algorithm, search.curve);
     }
-    page.Figure(svgs,
-                absl::StrCat(Where(cell), ": ", AccuracyName(cell),
-                             " of the architecture with the best score so far, over 100 searches (seeds 0 to 99) of "
-                             "the stored scores; mean and one standard deviation. Nothing was trained or scored "
-                             "anew. Random search uses the same score."));
+    page.Figure(svgs, absl::StrCat(
+                          Where(cell), ": ", AccuracyName(cell),
+                          " of the architecture with the best score so far, over 100 searches (seeds 0 to 99) of "
+                          "the stored scores; mean and one standard deviation. Nothing was trained or scored "
+                          "anew. Random search uses the same score.",
+                          refills > 0.5 ? absl::StrFormat(" Up to %.0f %% of the steps of evolution were random, since "
+                                                          "few architectures of the space have scores: read it as "
+                                                          "random search.",
+                                                          100 * refills)
+                                        : ""));
   }
   if (!rows.empty()) {
     page.Table({"task", "by", "algorithm", "after 10", "after 50", "after 200", "regret"}, rows,
@@ -738,7 +753,7 @@ void AddSearches(const ReportData& data, HtmlPage& page) {
 void AddProvenance(const ReportData& data, HtmlPage& page) {
   page.Section("Where the numbers come from");
   page.Paragraph(absl::StrCat("zcbench ", data.server.zcbench_version(),
-                              " served the scores and computed every statistic, on ",
+                              " served the scores and computed the statistics, on ",
                               absl::FormatTime("%Y-%m-%d %H:%M UTC", data.made, absl::UTCTimeZone()), ". Made by:"));
   page.Code(data.request.command);
 

@@ -126,11 +126,15 @@ TEST(ReportPageTest, NamesAreTextAndNoMarkup) {
     libra.add_methods()->set_method(hostile);
     libra.set_note(hostile);
     libra.set_validation(hostile);
-    cell.searches = {
-        {.by = hostile, .algorithm = hostile, .curve = {{1, 50, 1}, {200, 60, 1}}, .random = {{1, 50, 1}}}};
+    cell.searches = {{.by = hostile,
+                      .algorithm = hostile,
+                      .curve = {{1, 50, 1}, {200, 60, 1}},
+                      .random = {{1, 50, 1}},
+                      .refills = 0.75}};
   }
   const std::string page = WriteReport(data);
   EXPECT_THAT(page, AllOf(Not(HasSubstr("<script")), Not(HasSubstr("<img"))));
+  EXPECT_EQ(Times(page, "Up to 75 % of the steps of evolution were random"), 2u);
   // Every "<" begins an element that the page itself makes.
   const std::regex element("<(/?[a-zA-Z0-9]+|!DOCTYPE)[ >/]");
   const auto begin = std::sregex_iterator(page.begin(), page.end(), element);
