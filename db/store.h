@@ -307,6 +307,19 @@ struct SourceFile {
   std::string source{};
   std::string licence{};
   std::string digest{};  // SHA-256
+
+  bool operator==(const SourceFile&) const = default;
+};
+
+// A file of which scores or accuracies were imported.
+struct ImportedFile {
+  SourceFile file{};
+  std::string space{};
+  std::string task{};
+  std::string metric{};  // of accuracies; empty: scores
+  absl::Time imported{};
+
+  bool operator==(const ImportedFile&) const = default;
 };
 
 // ---- The store as a whole.
@@ -410,6 +423,9 @@ class StoreReader {
 
   virtual absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) = 0;
   virtual absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) = 0;
+
+  // By source, space, task and metric; one that holds scores of several spaces or tasks is listed for each.
+  virtual absl::StatusOr<std::vector<ImportedFile>> ListImportedFiles() = 0;
 
   virtual absl::StatusOr<std::vector<StoredCombination>> ListCombinations() = 0;  // by name
 

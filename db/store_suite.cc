@@ -682,6 +682,11 @@ TEST_P(StoreSuite, AnAccuracyNeverChanges) {
     ZCB_ASSIGN_OR_RETURN(const std::vector<AccuracyRow> rows, reader.ReadAccuracies(known[0].id, ArchitectureId{0}, 9));
     EXPECT_THAT(rows, ElementsAre(Field(&AccuracyRow::value, 90.5), Field(&AccuracyRow::value, 80),
                                   Field(&AccuracyRow::value, 70)));
+    ZCB_ASSIGN_OR_RETURN(const std::vector<ImportedFile> files, reader.ListImportedFiles());
+    EXPECT_THAT(files, SizeIs(2));  // nothing of the refused import
+    EXPECT_EQ(files[0].file.digest, "f1");
+    EXPECT_EQ(files[0].file.source, key.source);
+    EXPECT_EQ(files[0].metric, key.metric);
     return absl::OkStatus();
   }),
               IsOk());
@@ -730,6 +735,9 @@ TEST_P(StoreSuite, APublishedScoreStandsBesideTheComputedOneAndNeverChanges) {
     EXPECT_EQ(zen[0].finite, 0u);  // nothing of the refused import
     EXPECT_EQ(zen[0].not_finite, 1u);
     EXPECT_THAT(reader.CountConflicts({}), IsOkAndHolds(0u));
+    EXPECT_THAT(reader.ListImportedFiles(),
+                IsOkAndHolds(ElementsAre(ImportedFile{
+                    .file = file, .space = "nasbench201", .task = "photos", .metric = "", .imported = kNoon})));
     return absl::OkStatus();
   }),
               IsOk());

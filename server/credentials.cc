@@ -65,6 +65,7 @@ constexpr std::pair<std::string_view, unsigned> kMethods[] = {
     {"/zcbench.v1.QueryService/Describe", kReader},
     {"/zcbench.v1.PublicationService/ImportScores", kAdmin},
     {"/zcbench.v1.PublicationService/StreamAccuracies", kReader},
+    {"/zcbench.v1.PublicationService/ListSources", kReader},
     {"/zcbench.v1.PublicationService/ExportStore", kReader},
     {"/zcbench.v1.StoreService/BackUpStore", kAdmin},  // it takes disk
     {"/zcbench.v1.StoreService/CheckStore", kAdmin},   // and time

@@ -178,6 +178,36 @@ absl::StatusOr<v1::ImportScoresResponse> PublicationService::DoImportScores(cons
   return response;
 }
 
+absl::StatusOr<v1::ListSourcesResponse> PublicationService::DoListSources() {
+  std::vector<ImportedFile> files;
+  const absl::Status read = store_.Read([&](StoreReader& reader) -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(files, reader.ListImportedFiles());
+    return absl::OkStatus();
+  });
+  ZCB_RETURN_IF_ERROR(read);
+  v1::ListSourcesResponse response;
+  for (const ImportedFile& file : files) {
+    v1::SourceInfo& info = *response.add_sources();
+    info.set_source(file.file.source);
+    info.set_licence(file.file.licence);
+    info.set_digest(file.file.digest);
+    info.set_space(file.space);
+    info.set_task(file.task);
+    info.set_metric(file.metric);
+    *info.mutable_imported() = ToProto(file.imported);
+  }
+  return response;
+}
+
+grpc::ServerUnaryReactor* PublicationService::ListSources(grpc::CallbackServerContext* context,
+                                                          const v1::ListSourcesRequest*,
+                                                          v1::ListSourcesResponse* response) {
+  return Handle(executor_, context, "ListSources", [=, this]() -> absl::Status {
+    ZCB_ASSIGN_OR_RETURN(*response, DoListSources());
+    return absl::OkStatus();
+  });
+}
+
 grpc::ServerUnaryReactor* PublicationService::ImportScores(grpc::CallbackServerContext* context,
                                                            const v1::ImportScoresRequest* request,
                                                            v1::ImportScoresResponse* response) {

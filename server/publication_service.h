@@ -20,11 +20,14 @@ class PublicationService final : public v1::PublicationService::CallbackService 
                                          v1::ImportScoresResponse* response) override;
   grpc::ServerWriteReactor<v1::StreamAccuraciesResponse>* StreamAccuracies(
       grpc::CallbackServerContext* context, const v1::StreamAccuraciesRequest* request) override;
+  grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context, const v1::ListSourcesRequest* request,
+                                        v1::ListSourcesResponse* response) override;
   grpc::ServerWriteReactor<v1::ExportStoreResponse>* ExportStore(grpc::CallbackServerContext* context,
                                                                  const v1::ExportStoreRequest* request) override;
 
  private:
   absl::StatusOr<v1::ImportScoresResponse> DoImportScores(const v1::ImportScoresRequest& request);
+  absl::StatusOr<v1::ListSourcesResponse> DoListSources();
 
   Store& store_;
   const Clock& clock_;

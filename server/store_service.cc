@@ -158,12 +158,12 @@ absl::StatusOr<v1::DescribeStoreResponse> StoreService::DoDescribeStore() {
   return response;
 }
 
-grpc::ServerWriteReactor<v1::BackUpStoreResponse>* StoreService::BackUpStore(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::BackUpStoreResponse>* StoreService::BackUpStore(grpc::CallbackServerContext* context,
                                                                              const v1::BackUpStoreRequest*) {
   return new Stream<v1::BackUpStoreResponse, BackupStream>(executor_, context, "BackUpStore", BackupStream(store_));
 }
 
-grpc::ServerWriteReactor<v1::CheckStoreResponse>* StoreService::CheckStore(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::CheckStoreResponse>* StoreService::CheckStore(grpc::CallbackServerContext* context,
                                                                            const v1::CheckStoreRequest*) {
   return new Stream<v1::CheckStoreResponse, CheckStream>(executor_, context, "CheckStore", CheckStream(store_));
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 
@@ -12,8 +13,6 @@ namespace zcbench {
 namespace {
 
 constexpr auto kConnectTime = std::chrono::seconds(5);
-// Generous: an aggregate over a large store, or an import that waits for the writer.
-constexpr auto kCallTime = std::chrono::seconds(120);
 constexpr size_t kUploadPiece = 256 << 10;
 constexpr uint32_t kPageSize = 1000;
 
@@ -65,7 +64,7 @@ absl::Status Client::FromCall(const grpc::Status& status) const {
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     return absl::DeadlineExceededError(
-        absl::StrCat("the server at ", address_, " did not answer within ", kCallTime.count(), " s"));
+        absl::StrCat("the server at ", address_, " did not answer within ", absl::ToInt64Seconds(kCallTime), " s"));
   }
   return FromGrpc(status);
 }
@@ -73,9 +72,9 @@ absl::Status Client::FromCall(const grpc::Status& status) const {
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Client::Call(Stub& stub,
                                       grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                                      const Request& request) {
+                                      const Request& request, absl::Duration time) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kCallTime);
+  if (time < absl::InfiniteDuration()) context.set_deadline(absl::ToChronoTime(absl::Now() + time));
   Response response;
   ZCB_RETURN_IF_ERROR(FromCall((stub.*method)(&context, request, &response)));
   return response;
@@ -163,7 +162,7 @@ absl::Status Client::DrainWorker(const std::string& worker) {
 
 absl::StatusOr<pb::CreateProbeBatchResponse> Client::CreateProbeBatch(std::string_view encoded) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kCallTime);
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTime));
   pb::CreateProbeBatchResponse response;
   const auto writer = probe_batches_->CreateProbeBatch(&context, &response);
   pb::CreateProbeBatchRequest request;
@@ -181,7 +180,7 @@ absl::StatusOr<pb::CreateProbeBatchResponse> Client::CreateProbeBatch(std::strin
 
 absl::StatusOr<std::string> Client::FetchProbeBatch(const std::string& digest) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kCallTime);
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTime));
   pb::FetchProbeBatchRequest request;
   request.set_digest(digest);
   const auto reader = probe_batches_->FetchProbeBatch(&context, request);
@@ -253,7 +252,8 @@ absl::StatusOr<std::vector<pb::TaskCorrelations>> Client::CorrelateTasks(const p
 }
 
 absl::StatusOr<pb::Combination> Client::FitLibra(const pb::FitLibraRequest& request) {
-  ZCB_ASSIGN_OR_RETURN(auto response, Call(*queries_, &pb::QueryService::Stub::FitLibra, request));
+  ZCB_ASSIGN_OR_RETURN(auto response,
+                       Call(*queries_, &pb::QueryService::Stub::FitLibra, request, absl::InfiniteDuration()));
   return std::move(*response.mutable_combination());
 }
 
@@ -294,6 +294,14 @@ absl::Status Client::StreamAccuracies(const std::string& space, const std::strin
   request.set_space(space);
   request.set_task(task);
   return Receive(context, *publications_->StreamAccuracies(&context, request), receive);
+}
+
+absl::StatusOr<std::vector<pb::SourceInfo>> Client::ListSources() {
+  ZCB_ASSIGN_OR_RETURN(auto response,
+                       Call(*publications_, &pb::PublicationService::Stub::ListSources, pb::ListSourcesRequest()));
+  std::vector<pb::SourceInfo> sources;
+  Append(*response.mutable_sources(), sources);
+  return sources;
 }
 
 absl::Status Client::ExportStore(const std::function<absl::Status(const pb::ExportStoreResponse&)>& receive) {

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "proto/channel.h"
 #include "zcbench/v1/job.grpc.pb.h"
 #include "zcbench/v1/publication.grpc.pb.h"
@@ -57,6 +58,7 @@ class Client {
   absl::StatusOr<std::vector<pb::Series>> ListSeries(const pb::ScoreFilter& filter = {});
   absl::StatusOr<std::vector<pb::Correlation>> Correlate(const pb::CorrelateRequest& request);
   absl::StatusOr<std::vector<pb::TaskCorrelations>> CorrelateTasks(const pb::CorrelateTasksRequest& request);
+  // Takes the time that it takes.
   absl::StatusOr<pb::Combination> FitLibra(const pb::FitLibraRequest& request);
   // All of them, or the named one.
   absl::StatusOr<std::vector<pb::Combination>> ListCombinations(const std::string& name = "");
@@ -68,6 +70,7 @@ class Client {
   // As StreamScores.
   absl::Status StreamAccuracies(const std::string& space, const std::string& task,
                                 const std::function<absl::Status(const pb::StreamAccuraciesResponse&)>& receive);
+  absl::StatusOr<std::vector<pb::SourceInfo>> ListSources();
   absl::Status ExportStore(const std::function<absl::Status(const pb::ExportStoreResponse&)>& receive);
 
   // As StreamScores.
@@ -76,12 +79,15 @@ class Client {
   absl::StatusOr<pb::DescribeStoreResponse> DescribeStore();
 
  private:
+  // Generous: an aggregate over a large store, or an import that waits for the writer.
+  static constexpr absl::Duration kCallTime = absl::Seconds(120);
+
   Client(std::string address, std::shared_ptr<grpc::Channel> channel);
 
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(Stub& stub,
                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                                const Request& request);
+                                const Request& request, absl::Duration time = kCallTime);
   absl::Status FromCall(const grpc::Status& status) const;
   template <typename Response>
   absl::Status Receive(grpc::ClientContext& context, grpc::ClientReader<Response>& reader,

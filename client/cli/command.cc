@@ -49,10 +49,10 @@ int ExitCode(const absl::Status& status) {
 
 std::vector<std::unique_ptr<Command>> MakeCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make : {MakeUp,    MakeDown,   MakeAccess,  MakeSubmit,   MakeWatch, MakeScores, MakeCorrelate,
-                          MakeLibra, MakeSearch, MakeLayers,  MakeFailures, MakeWhy,   MakeAudit,  MakeConflicts,
-                          MakePause, MakeResume, MakeStop,    MakeCancel,   MakeList,  MakeImport, MakeExport,
-                          MakeStore, MakeDoctor, MakeWorkers, MakeDrain}) {
+  for (const auto make : {MakeUp,     MakeDown,   MakeAccess,  MakeSubmit, MakeWatch,    MakeScores, MakeCorrelate,
+                          MakeLibra,  MakeSearch, MakeLayers,  MakeReport, MakeFailures, MakeWhy,    MakeAudit,
+                          MakeConflicts, MakePause, MakeResume, MakeStop,  MakeCancel,   MakeList,   MakeImport,
+                          MakeExport, MakeStore,  MakeDoctor,  MakeWorkers, MakeDrain}) {
     commands.push_back(make());
   }
   return commands;
@@ -193,8 +193,13 @@ void FilterOptions::Declare(CLI::App& app) {
   app.add_option("job,--job", job_,
                  "A job's number or `last`: exactly its architectures, proxies and seeds (default: last, unless "
                  "one of the following is given)");
-  app.add_option("--space", space_, "Only this search space")->excludes("--job");
-  app.add_option("--task", task_, "Only this task")->excludes("--job");
+  DeclareColumns(app);
+  for (const char* const option : {"--space", "--task"}) app.get_option(option)->excludes("--job");
+}
+
+void FilterOptions::DeclareColumns(CLI::App& app) {
+  app.add_option("--space", space_, "Only this search space");
+  app.add_option("--task", task_, "Only this task");
   app.add_option("--proxies", proxies_, "Only these proxies: a,b(x=1)");
   app.add_option("--seeds", seeds_, "Only these seeds: 0,1 or 0..4");
   app.add_option("--numerics", numerics_, "Only scores of this numerics class, where there are several");

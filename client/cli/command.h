@@ -48,6 +48,7 @@ std::unique_ptr<Command> MakeCorrelate();
 std::unique_ptr<Command> MakeLibra();
 std::unique_ptr<Command> MakeSearch();
 std::unique_ptr<Command> MakeLayers();
+std::unique_ptr<Command> MakeReport();
 std::unique_ptr<Command> MakeFailures();
 std::unique_ptr<Command> MakeConflicts();
 std::unique_ptr<Command> MakeWhy();
@@ -80,6 +81,8 @@ class ServerOption {
   // UNAVAILABLE: there is no server, or it does not answer; the message says how to start one. Errors of a published
   // file are those of its server.
   absl::StatusOr<std::unique_ptr<Client>> Connect() const;
+  // Whether a published file was named.
+  bool reads_file() const { return !file_.empty(); }
   // What would be connected to. UNAVAILABLE: none is named and none is here. Other codes as of FindServer.
   absl::StatusOr<ServerFile> Find() const;
   bool reads_file() const { return !file_.empty(); }
@@ -107,6 +110,8 @@ class FormatOption {
 class FilterOptions {
  public:
   void Declare(CLI::App& app);
+  // All but the job.
+  void DeclareColumns(CLI::App& app);
   // Looks up what `last` is. `everything`: without job, space and task the filter restricts neither. INVALID_ARGUMENT
   // and NOT_FOUND as arguments.h.
   absl::StatusOr<pb::ScoreFilter> Resolve(Client& client, bool everything = false) const;

@@ -10,15 +10,15 @@
 namespace zcbench {
 namespace {
 
-constexpr char kLight[] = R"css(    .window { fill: #fdf1cf }
-    .band { fill: #3b6fb6; fill-opacity: .22; stroke: #3b6fb6; stroke-opacity: .22 }
-    .mean { stroke: #3b6fb6; stroke-width: 2; fill: none }
-    .point { fill: #3b6fb6 }
+constexpr char kLight[] = R"css(    .layer-window { fill: #fdf1cf }
+    .layer-band { fill: #3b6fb6; fill-opacity: .22; stroke: #3b6fb6; stroke-opacity: .22 }
+    .layer-mean { stroke: #3b6fb6; stroke-width: 2; fill: none }
+    .layer-point { fill: #3b6fb6 }
 )css";
-constexpr char kDark[] = R"css(      .window { fill: #3a3212 }
-      .band { fill: #79a8e8; stroke: #79a8e8 }
-      .mean { stroke: #79a8e8 }
-      .point { fill: #79a8e8 }
+constexpr char kDark[] = R"css(      .layer-window { fill: #3a3212 }
+      .layer-band { fill: #79a8e8; stroke: #79a8e8 }
+      .layer-mean { stroke: #79a8e8 }
+      .layer-point { fill: #79a8e8 }
 )css";
 
 }  // namespace
@@ -43,7 +43,7 @@ std::string DrawLayerProfile(const pb::LayerProfile& profile, const std::string&
   const auto first = std::find_if(profile.bins().begin(), profile.bins().end(), in_window);
   const auto bins_of_window = std::count_if(profile.bins().begin(), profile.bins().end(), in_window);
   if (bins_of_window > 0) {
-    plot.Add(absl::StrFormat("  <rect class=\"window\" x=\"%.1f\" y=\"%g\" width=\"%.1f\" height=\"%g\"/>\n",
+    plot.Add(absl::StrFormat("  <rect class=\"layer-window\" x=\"%.1f\" y=\"%g\" width=\"%.1f\" height=\"%g\"/>\n",
                              x_of(first->bin() - 0.5), SvgPlot::kTop, static_cast<double>(bins_of_window) * bin_width,
                              SvgPlot::kFloor - SvgPlot::kTop));
   }
@@ -63,14 +63,14 @@ std::string DrawLayerProfile(const pb::LayerProfile& profile, const std::string&
       absl::StrAppendFormat(&means, " %.1f,%.1f", x, plot.Y(bin.mean()));
     }
     if (end > start) {
-      plot.Add(absl::StrCat("  <polygon class=\"band\" points=\"", upper.substr(1), lower, "\"/>\n"));
-      plot.Add(absl::StrCat("  <polyline class=\"mean\" points=\"", means.substr(1), "\"/>\n"));
+      plot.Add(absl::StrCat("  <polygon class=\"layer-band\" points=\"", upper.substr(1), lower, "\"/>\n"));
+      plot.Add(absl::StrCat("  <polyline class=\"layer-mean\" points=\"", means.substr(1), "\"/>\n"));
     }
     start = std::max(end, start + 1);
   }
   for (const pb::LayerProfileBin& bin : profile.bins()) {
     if (!bin.has_mean()) continue;
-    plot.Add(absl::StrFormat("  <circle class=\"point\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>\n", x_of(bin.bin()),
+    plot.Add(absl::StrFormat("  <circle class=\"layer-point\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>\n", x_of(bin.bin()),
                              plot.Y(bin.mean())));
   }
   return plot.Finish();

@@ -39,17 +39,17 @@ TEST(LayerPlotTest, ShowsMeansBandAndWindow) {
   EXPECT_THAT(svg, AllOf(StartsWith("<svg xmlns="), HasSubstr("prefers-color-scheme: dark"),
                          HasSubstr("lswag(window=p30-p40)</text>"), HasSubstr(">log of the mean of 1 / sigma, mean"),
                          HasSubstr(">depth of the layer in its network, percent<"), HasSubstr(">100</text>")));
-  EXPECT_EQ(Count(svg, "class=\"window\""), 1u);
-  EXPECT_EQ(Count(svg, "class=\"point\""), 11u);
-  EXPECT_EQ(Count(svg, "class=\"band\""), 1u);
+  EXPECT_EQ(Count(svg, "class=\"layer-window\""), 1u);
+  EXPECT_EQ(Count(svg, "class=\"layer-point\""), 11u);
+  EXPECT_EQ(Count(svg, "class=\"layer-band\""), 1u);
   EXPECT_THAT(svg, Not(HasSubstr("href")));  // nothing from elsewhere
   EXPECT_EQ(Count(svg, "<"), Count(svg, ">"));
 }
 
 TEST(LayerPlotTest, BinsWithoutNetworksAreGaps) {
   const std::string svg = DrawLayerProfile(Profile({0, 6, 8}), "t");
-  EXPECT_EQ(Count(svg, "class=\"point\""), 8u);
-  EXPECT_EQ(Count(svg, "class=\"band\""), 3u);
+  EXPECT_EQ(Count(svg, "class=\"layer-point\""), 8u);
+  EXPECT_EQ(Count(svg, "class=\"layer-band\""), 3u);
 }
 
 TEST(LayerPlotTest, DegenerateProfilesAreDrawn) {

@@ -32,7 +32,9 @@ class Layers final : public Command {
         "and\n"
         "takes the spike as the window. No accuracy enters. Bins are tenths of the depth, the last layer is bin 10; "
         "means and\n"
-        "standard deviations are over networks. The last line is the proxy to ask for.");
+        "standard deviations are over networks. The last line is the proxy to ask for. Of a published file it shows "
+        "all networks that\n"
+        "have these statistics, and computes nothing.");
     app.add_option("space", space_, "Search space (see: zcbench list spaces)")->required();
     app.add_option("task", task_, "Task (see: zcbench list tasks)")->required();
     app.add_option("--count", count_, "How many networks (default: 1000)");
@@ -46,17 +48,21 @@ class Layers final : public Command {
         ->check(CLI::IsMember({"inverse_sigma", "sigma"}));
     app.add_option("--numerics", numerics_, "Only scores of this numerics class, where there are several");
     app.add_option("--svg", svg_, "Also draw the profile into this file");
-    server_.Declare(app);
+    server_.DeclareReading(app);
+    for (const char* const option : {"--count", "--sample-seed", "--images"})
+      app.get_option(option)->excludes("--file");
     format_.Declare(app);
     SetExamples(app,
                 "  zcbench layers nasbench201 photos\n"
                 "  zcbench layers autoformer_small photos --count 100 --svg layers.svg\n"
-                "  zcbench layers nasbench201 cifar10 --statistic sigma --format json");
+                "  zcbench layers nasbench201 cifar10 --statistic sigma --format json\n"
+                "  zcbench layers nasbench201 cifar10 --file benchmark.db --svg layers.svg");
   }
 
   absl::StatusOr<int> Run() override {
     ZCB_ASSIGN_OR_RETURN(const pb::JobSpec spec, Spec());
     ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
+    if (server_.reads_file()) return RunOnFile(*client, spec);
     ZCB_ASSIGN_OR_RETURN(const pb::CreateJobResponse created, CreateJob(*client, spec));
     ZCB_ASSIGN_OR_RETURN(const int code, WatchJob(*client, created.job().id(), absl::Seconds(kPatience)));
     if (code == kExitStopped) return code;
@@ -69,6 +75,18 @@ class Layers final : public Command {
   }
 
  private:
+  absl::StatusOr<int> RunOnFile(Client& client, const pb::JobSpec& spec) const {
+    pb::ScoreFilter filter;
+    filter.set_space(spec.space());
+    filter.set_task(spec.task());
+    *filter.mutable_seeds() = spec.seeds();
+    filter.set_numerics(numerics_);
+    filter.set_source("computed");
+    ZCB_ASSIGN_OR_RETURN(const std::vector<pb::LayerProfile> profiles, client.ProfileLayers(filter));
+    ZCB_RETURN_IF_ERROR(Show(spec, profiles));
+    return kExitDone;
+  }
+
   absl::StatusOr<pb::JobSpec> Spec() const {
     ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(space_, task_, static_cast<int>(images_)));
     ZCB_ASSIGN_OR_RETURN(const std::vector<uint64_t> seeds, ParseSeeds(seeds_));

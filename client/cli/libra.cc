@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "client/cli/command.h"
+#include "client/cli/progress.h"
 
 namespace zcbench {
 namespace {
@@ -159,7 +160,7 @@ class LibraFit final : public Command {
                  "Also rho on the architectures of the choice, as the paper reports");
     app.add_option("--save", request_.save_as, "Stores the combination under this name");
     app.add_flag("--replace", request_.replace, "What has the name is replaced");
-    server_.Declare(app);
+    server_.DeclareReading(app);
     format_.Declare(app);
     SetExamples(
         app,
@@ -188,7 +189,7 @@ class LibraFit final : public Command {
     request.set_in_sample(request_.in_sample);
     request.set_save_as(request_.save_as);
     request.set_replace(request_.replace);
-    ZCB_ASSIGN_OR_RETURN(const pb::Combination combination, client->FitLibra(request));
+    ZCB_ASSIGN_OR_RETURN(const pb::Combination combination, Fit(*client, request));
     ZCB_RETURN_IF_ERROR(Print(format_.format(), combination));
     if (!combination.name().empty()) {
       Say(absl::StrCat("stored as ", combination.name(), "; zcbench correlate --combinations ", combination.name()));
@@ -197,6 +198,11 @@ class LibraFit final : public Command {
   }
 
  private:
+  static absl::StatusOr<pb::Combination> Fit(Client& client, const pb::FitLibraRequest& request) {
+    const Waiting waiting([] { return "fitting LIBRA"; });
+    return client.FitLibra(request);
+  }
+
   ServerOption server_;
   FormatOption format_;
   FilterOptions filter_;
@@ -220,9 +226,9 @@ class LibraList final : public Command {
 
   void Declare(CLI::App& app) override {
     Describe(app, "The combinations that were stored");
-    server_.Declare(app);
+    server_.DeclareReading(app);
     format_.Declare(app);
-    SetExamples(app, "  zcbench libra list");
+    SetExamples(app, "  zcbench libra list\n  zcbench libra list --file benchmark.db");
   }
 
   absl::StatusOr<int> Run() override {
@@ -256,7 +262,7 @@ class LibraShow final : public Command {
   void Declare(CLI::App& app) override {
     Describe(app, "One stored combination, as `fit` printed it");
     app.add_option("name", name_, "Its name (see: zcbench libra list)")->required();
-    server_.Declare(app);
+    server_.DeclareReading(app);
     format_.Declare(app);
     SetExamples(app, "  zcbench libra show nb201-c10 --format json");
   }

@@ -57,12 +57,14 @@ class List final : public Command {
   std::string name() const override { return "list"; }
 
   void Declare(CLI::App& app) override {
-    Describe(app, "Spaces, tasks, suites, proxies; jobs, series of scores, probe batches",
+    Describe(app, "Spaces, tasks, suites, proxies; jobs, series of scores, sources of imports, probe batches",
              "Spaces, tasks and suites need no server. Proxies are those of the server's workers, or of the scorer "
              "installed "
              "here. Jobs,\n"
-             "series (the columns of the benchmark) and probe batches are what the server holds.");
-    app.add_option("what", what_, "spaces, tasks, suites, proxies, jobs, series or probe-batches")->required();
+             "series (the columns of the benchmark), sources (the published tables that were imported, with their "
+             "licences) and\n"
+             "probe batches are what the server holds.");
+    app.add_option("what", what_, "spaces, tasks, suites, proxies, jobs, series, sources or probe-batches")->required();
     app.add_option("probe_batch", probe_batch_,
                    "With --png or --save: which one, by its key or the first digits of its digest");
     app.add_option("--task", task_, "Series and probe batches: only of this task");
@@ -70,26 +72,25 @@ class List final : public Command {
                    "Jobs: only of the cells of this suite, in its order. Suites: the cells of this one");
     app.add_option("--png", png_, "Probe batches: write the images of one into this file");
     app.add_option("--save", save_, "Probe batches: write one into this file, for `zcbench import probe-batch`");
-    server_.Declare(app);
+    server_.DeclareReading(app);
     format_.Declare(app);
     SetExamples(app,
                 "  zcbench list spaces\n"
                 "  zcbench list suites\n"
                 "  zcbench list jobs --suite paper\n"
                 "  zcbench list proxies --format json\n"
+                "  zcbench list sources --file benchmark.db\n"
                 "  zcbench list probe-batches --task photos\n"
                 "  zcbench list probe-batches photos/32x32/16/0 --png photos.png\n"
                 "  zcbench list probe-batches photos/32x32/16/0 --save photos.zcb");
   }
 
   absl::StatusOr<int> Run() override {
-    const std::map<std::string, absl::Status (List::*)() const> lists = {{"spaces", &List::Spaces},
-                                                                         {"tasks", &List::Tasks},
-                                                                         {"suites", &List::Suites},
-                                                                         {"proxies", &List::Proxies},
-                                                                         {"jobs", &List::Jobs},
-                                                                         {"series", &List::Series},
-                                                                         {"probe-batches", &List::ProbeBatches}};
+    const std::map<std::string, absl::Status (List::*)() const> lists = {
+        {"spaces", &List::Spaces},   {"tasks", &List::Tasks},
+        {"suites", &List::Suites},   {"proxies", &List::Proxies},
+        {"jobs", &List::Jobs},       {"series", &List::Series},
+        {"sources", &List::Sources}, {"probe-batches", &List::ProbeBatches}};
     std::vector<std::string> names;
     for (const auto& [known, list] : lists) names.push_back(known);
     if (!lists.contains(what_)) return UnknownName("list", what_, names);
@@ -245,6 +246,22 @@ class List final : public Command {
                 {"undefined", true}},
                rows);
     if (all.empty()) Say("no scores yet");
+    return absl::OkStatus();
+  }
+
+  absl::Status Sources() const {
+    ZCB_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, server_.Connect());
+    ZCB_ASSIGN_OR_RETURN(const std::vector<pb::SourceInfo> sources, client->ListSources());
+    std::vector<std::vector<TableCell>> rows;
+    for (const pb::SourceInfo& source : sources) {
+      rows.push_back({source.source(), source.licence(), source.space(), source.task(),
+                      source.metric().empty() ? std::string("scores") : absl::StrCat("accuracy, ", source.metric()),
+                      TimestampText(source.imported()),
+                      format_.format() == Format::kTable ? source.digest().substr(0, 12) : source.digest()});
+    }
+    PrintTable(std::cout, format_.format(),
+               {{"source"}, {"licence"}, {"space"}, {"task"}, {"holds"}, {"imported"}, {"digest"}}, rows);
+    if (sources.empty()) Say("nothing was imported; see `zcbench import --help`");
     return absl::OkStatus();
   }
 

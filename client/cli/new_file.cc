@@ -27,16 +27,16 @@ bool Sync(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<NewFile>> NewFile::Create(const std::string& path) {
+absl::StatusOr<std::unique_ptr<NewFile>> NewFile::Create(const std::string& path, bool replace) {
   std::error_code error;
-  if (std::filesystem::exists(path, error)) return Exists(path);
-  auto file = std::unique_ptr<NewFile>(new NewFile(path));
+  if (!replace && std::filesystem::exists(path, error)) return Exists(path);
+  auto file = std::unique_ptr<NewFile>(new NewFile(path, replace));
   if (!file->out_) return absl::InvalidArgumentError(absl::StrCat(path, " cannot be written: ", std::strerror(errno)));
   return file;
 }
 
-NewFile::NewFile(const std::string& path)
-    : path_(path), part_(absl::StrCat(path, ".part-", getpid())), out_(part_, std::ios::binary) {}
+NewFile::NewFile(const std::string& path, bool replace)
+    : path_(path), replace_(replace), part_(absl::StrCat(path, ".part-", getpid())), out_(part_, std::ios::binary) {}
 
 NewFile::~NewFile() {
   std::error_code ignored;
@@ -49,9 +49,9 @@ absl::Status NewFile::Finish() {
     return absl::UnavailableError(absl::StrCat(path_, " could not be written; is the disk full?"));
   }
   // Unlike rename, link takes nobody's place; not every file system has it.
-  if (link(part_.c_str(), path_.c_str()) == 0) {
+  if (!replace_ && link(part_.c_str(), path_.c_str()) == 0) {
     unlink(part_.c_str());
-  } else if (errno == EEXIST || access(path_.c_str(), F_OK) == 0) {
+  } else if (!replace_ && (errno == EEXIST || access(path_.c_str(), F_OK) == 0)) {
     return Exists(path_);
   } else if (rename(part_.c_str(), path_.c_str()) != 0) {
     return absl::UnavailableError(absl::StrCat(path_, " could not be written: ", std::strerror(errno)));

@@ -1,4 +1,4 @@
-// A file that appears under its name only when it is whole and on the disk, and takes nobody's place.
+// A file that appears under its name only when it is whole and on the disk, and takes nobody's place unless asked to.
 #ifndef ZCBENCH_CLIENT_CLI_NEW_FILE_H_
 #define ZCBENCH_CLIENT_CLI_NEW_FILE_H_
 
@@ -14,8 +14,8 @@ namespace zcbench {
 
 class NewFile {
  public:
-  // ALREADY_EXISTS: the file is there. INVALID_ARGUMENT: it cannot be written.
-  static absl::StatusOr<std::unique_ptr<NewFile>> Create(const std::string& path);
+  // ALREADY_EXISTS: the file is there, and `replace` is false. INVALID_ARGUMENT: it cannot be written.
+  static absl::StatusOr<std::unique_ptr<NewFile>> Create(const std::string& path, bool replace = false);
   // Without Finish nothing stays.
   ~NewFile();
   NewFile(const NewFile&) = delete;
@@ -25,9 +25,10 @@ class NewFile {
   absl::Status Finish();
 
  private:
-  explicit NewFile(const std::string& path);
+  NewFile(const std::string& path, bool replace);
 
   std::string path_;
+  bool replace_;
   std::string part_;  // beside it, until Finish
   std::ofstream out_;
 };

@@ -4,10 +4,13 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "client/cli/command.h"
 
 namespace zcbench {
 namespace {
@@ -208,6 +211,32 @@ std::string MemoryText(uint64_t bytes) {
 
 std::string TimestampText(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", ToTime(time), absl::UTCTimeZone());
+}
+
+Waiting::Waiting(std::function<std::string()> what, absl::Duration every, std::function<void(const std::string&)> say)
+    : what_(std::move(what)), every_(every), say_(say != nullptr ? std::move(say) : Say), thread_([this] { Run(); }) {}
+
+Waiting::~Waiting() {
+  {
+    const MutexLock lock(mutex_);
+    is_over_ = true;
+  }
+  over_.NotifyAll();
+  thread_.join();
+}
+
+void Waiting::Run() {
+  const absl::Time start = absl::Now();
+  absl::Time next = start + every_;
+  while (true) {
+    {
+      const MutexLock lock(mutex_);
+      while (!is_over_ && absl::Now() < next) over_.WaitFor(mutex_, next - absl::Now());
+      if (is_over_) return;
+    }
+    say_(absl::StrCat(what_(), ": ", DurationText(absl::Now() - start), " so far"));
+    next = absl::Now() + every_;
+  }
 }
 
 }  // namespace zcbench

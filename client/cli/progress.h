@@ -3,10 +3,14 @@
 #define ZCBENCH_CLIENT_CLI_PROGRESS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
+#include "base/mutex.h"
 #include "client/cli/table.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
@@ -52,6 +56,27 @@ absl::Time ToTime(const google::protobuf::Timestamp& time);
 std::string MemoryText(uint64_t bytes);
 // "2026-11-24T07:35:20Z".
 std::string TimestampText(const google::protobuf::Timestamp& time);
+
+// While it lives, a line every `every`: "LIBRA: 4 s so far". For a call that tells nothing before it ends. `what` and
+// `say` are called by a thread of its own.
+class Waiting {
+ public:
+  explicit Waiting(std::function<std::string()> what, absl::Duration every = absl::Seconds(2),
+                   std::function<void(const std::string&)> say = nullptr);  // nullptr: to standard error
+  ~Waiting();
+  Waiting(const Waiting&) = delete;
+
+ private:
+  void Run();
+
+  const std::function<std::string()> what_;
+  const absl::Duration every_;
+  const std::function<void(const std::string&)> say_;
+  Mutex mutex_;
+  CondVar over_;
+  bool is_over_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // last: it uses the others
+};
 
 }  // namespace zcbench
 

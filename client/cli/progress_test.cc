@@ -4,12 +4,18 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "absl/time/clock.h"
 
 namespace zcbench {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 pb::Job RunningJob() {
   pb::Job job;
@@ -140,6 +146,31 @@ TEST(ProgressTest, TimestampsAreUtc) {
   google::protobuf::Timestamp time;
   time.set_seconds(1795505720);
   EXPECT_EQ(TimestampText(time), "2026-11-24T07:35:20Z");
+}
+
+TEST(WaitingTest, SaysUntilItEndsThatItWaits) {
+  Mutex mutex;
+  CondVar changed;
+  std::vector<std::string> said;
+  std::optional<Waiting> waiting;
+  waiting.emplace([] { return "fitting"; }, absl::Milliseconds(1),
+                  [&](const std::string& line) {
+                    const MutexLock lock(mutex);
+                    said.push_back(line);
+                    changed.NotifyAll();
+                  });
+  {
+    const MutexLock lock(mutex);
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
+    while (said.size() < 2 && absl::Now() < deadline) changed.WaitFor(mutex, absl::Seconds(30));
+  }
+  waiting.reset();
+  ASSERT_GE(said.size(), 2u);
+  EXPECT_THAT(said[0], AllOf(StartsWith("fitting: "), EndsWith(" so far")));
+  const size_t lines = said.size();
+  waiting.emplace([] { return "fitting"; }, absl::Hours(1), [&](const std::string& line) { said.push_back(line); });
+  waiting.reset();  // at once, and without a line
+  EXPECT_EQ(said.size(), lines);
 }
 
 }  // namespace

@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -64,6 +67,7 @@ class TestWorker {
       proxy.set_reads_images(reads);
       proxy.set_reads_labels(reads);
       if (name.starts_with("layer_")) (*proxy.mutable_options())["bin"] = "0";
+      if (name.starts_with("lswag")) (*proxy.mutable_options())["window"] = "whole";
     }
     pb::OpenSessionResponse response;
     const grpc::Status status = stub_->OpenSession(Context().get(), request, &response);
@@ -332,6 +336,16 @@ TEST_F(ServerTest, LayersEndWithTheWindowOfASpike) {
   EXPECT_THAT(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "7", "--layer-statistics"}).out,
               HasSubstr("job 1 (was there already): 7 architectures of nasbench201 on photos, 1 seed, 22 proxies"));
   EXPECT_EQ(worker.Work(), 0);
+
+  // A published file shows what it holds.
+  ASSERT_EQ(Run({"export", "--format", "sqlite", "-o", "bench.db"}).code, 0);
+  const Output file = Run({"layers", "nb201", "photos", "--file", "bench.db"});
+  EXPECT_EQ(file.code, 0) << file.err;
+  EXPECT_EQ(file.out, output.out);
+  EXPECT_EQ(Run({"layers", "nb201", "cifar10", "--file", "bench.db"}).code, 2);
+  EXPECT_EQ(Run({"layers", "nb201", "photos", "--file", "bench.db", "--count", "7"}).code, 2);
+  EXPECT_EQ(Run({"libra", "list", "--file", "bench.db"}).code, 0);
+  EXPECT_THAT(Json({"list", "series", "--file", "bench.db"}), SizeIs(22));
 }
 
 TEST_F(ServerTest, UnknownNamesAndMissingImagesAreUsersErrors) {
@@ -619,6 +633,122 @@ TEST_F(ServerTest, AWrongPublishedTableStoresNothing) {
   EXPECT_THAT(Run(anyway).err, HasSubstr("nasbench201/4_10_242 has another params on cifar10 from table than 750000"));
 }
 
+// The sections of a report that leave something out.
+std::set<std::string> LeftOut(const std::string& page) {
+  std::set<std::string> sections;
+  for (size_t at = page.find("<p class=\"left-out\">"); at != std::string::npos;
+       at = page.find("<p class=\"left-out\">", at + 1)) {
+    const size_t heading = page.rfind("<h2 id=\"", at);
+    sections.insert(page.substr(heading + 8, page.find('"', heading + 8) - heading - 8));
+  }
+  return sections;
+}
+
+TEST_F(ServerTest, AReportOfAJobHasEverySection) {
+  const std::string window = "(window=p50-p60)";
+  TestWorker worker(address_, {"params", "snip", "zico", "lswag", "lswag_lambda", "lswag_psi",
+                               "layer_log_inverse_sigma", "layer_log_sigma"});
+  const std::string proxies =
+      "params,snip,zico,lswag_lambda,lswag_psi,lswag,lswag_lambda" + window + ",lswag_psi" + window + ",lswag" + window;
+  ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--count", "60", "--seeds", "0,1", "--proxies",
+                 proxies})
+                .code,
+            0);
+  Child layers = Start({"layers", "nasbench201", "photos", "--count", "7"});
+  int scored = 0;
+  ASSERT_TRUE(Eventually([&] { return (scored += worker.Work()) >= 127; })) << layers.err();
+  ASSERT_EQ(layers.Wait().code, 0);
+  std::string truth = "architecture,accuracy\n";
+  for (const nlohmann::json& row : Json({"scores", "1", "--seeds", "0"})) {
+    truth += row["architecture"].get<std::string>() + "," + row["snip"].dump() + "\n";
+  }
+  folder_.Write("truth.csv", truth);
+  ASSERT_EQ(Run({"import", "accuracies", "truth.csv", "--space", "nasbench201", "--task", "photos", "--source",
+                 "</script><b>Mine", "--licence", "CC0-1.0"})
+                .code,
+            2);  // a slash is no part of a name
+  ASSERT_EQ(Run({"import", "accuracies", "truth.csv", "--space", "nasbench201", "--task", "photos", "--source",
+                 "<script>'Mine'", "--licence", "<b>CC0-1.0"})
+                .code,
+            0);
+  EXPECT_EQ(Json({"list", "sources"}).at(0)["licence"], "<b>CC0-1.0");
+
+  const Output made = Run({"report", "1", "-o", "a.html"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.err, HasSubstr("wrote a.html, "));
+  const std::string page = *ReadFile(folder_.path() / "a.html");
+  EXPECT_EQ(LeftOut(page), std::set<std::string>()) << page;
+  EXPECT_THAT(page, AllOf(HasSubstr("lswag(window=p50-p60)"), HasSubstr("L-SWAG: all three"), HasSubstr("cpu-test"),
+                          HasSubstr("Window p50-p60 by the log of the mean of 1 / sigma"),
+                          HasSubstr("<pre>zcbench report 1 -o a.html</pre>"), HasSubstr("&lt;b&gt;CC0-1.0")));
+  EXPECT_THAT(page, AllOf(HasSubstr("zico and accuracy:&lt;script&gt;&#39;Mine&#39;/test\nSpearman \u22121.000"),
+                          HasSubstr("n = 60, left out 0, mean of 2 seeds")));
+  EXPECT_THAT(page, testing::Not(HasSubstr("<script")));
+
+  // It is never overwritten by accident, and a failure leaves nothing behind.
+  const Output again = Run({"report", "1", "-o", "a.html"});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("a.html is there already; remove it or choose another file, or give --force"));
+  EXPECT_EQ(Run({"report", "1", "-o", "a.html", "--force", "--no-search"}).code, 0);
+  EXPECT_EQ(LeftOut(*ReadFile(folder_.path() / "a.html")), std::set<std::string>{"s9"});
+  const Output unknown = Run({"report", "9", "-o", "b.html"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("9"));
+  EXPECT_EQ(Run({"report", "--against", "accuracy:Nobody/test", "-o", "b.html"}).code, 0);  // is said in the page
+  EXPECT_THAT(*ReadFile(folder_.path() / "b.html"), HasSubstr("Nobody/test"));
+  EXPECT_EQ(Run({"report", "--against", "params", "-o", "c.html"}).code, 2);
+  EXPECT_EQ(Run({"report", "--task", "cifar10", "-o", "c.html"}).code, 2);  // nothing fits
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    EXPECT_EQ(entry.path().string().find(".part-"), std::string::npos) << entry.path();
+    EXPECT_NE(entry.path().filename(), "c.html");
+  }
+
+  // A reader may not fit LIBRA; the rest is there.
+  ASSERT_EQ(Run({"access", "--role", "reader", "--out", "reader.json"}).code, 0);
+  const Output reader = Run({"report", "last", "--server", "reader.json", "-o", "reader.html"});
+  ASSERT_EQ(Run({"report", "1", "--server", "reader.json", "-o", "reader1.html"}).code, 0);
+  EXPECT_EQ(LeftOut(*ReadFile(folder_.path() / "reader1.html")), std::set<std::string>{"s7"});
+  // The newest job has statistics of layers only.
+  EXPECT_EQ(reader.code, 0) << reader.err;
+  EXPECT_THAT(*ReadFile(folder_.path() / "reader.html"), HasSubstr("only statistics of layers are stored"));
+
+  // A published file has no jobs and shows the same.
+  ASSERT_EQ(Run({"export", "--format", "sqlite", "-o", "bench.db"}).code, 0);
+  ASSERT_EQ(Run({"report", "--file", "bench.db", "-o", "file.html"}).code, 0);
+  EXPECT_EQ(LeftOut(*ReadFile(folder_.path() / "file.html")), std::set<std::string>());
+}
+
+TEST_F(ServerTest, AReportOfPublishedTablesPrintsWhatCorrelateDoes) {
+  const char* const data = std::getenv("ZCB_TEST_DATA");
+  if (data == nullptr || *data == '\0') GTEST_SKIP() << "ZCB_TEST_DATA names no folder of published tables";
+  const std::string tables = data;
+  ASSERT_EQ(Run({"import", "accuracies", tables + "/nb201_accuracy.csv", "--space", "nasbench201", "--source",
+                 "NAS-Bench-201", "--licence", "MIT"})
+                .code,
+            0);
+  ASSERT_EQ(Run({"import", "scores", tables + "/nb201_zc_cifar10.csv", "--space", "nasbench201", "--task", "cifar10",
+                 "--source", "NASLib", "--licence", "Apache-2.0"})
+                .code,
+            0);
+  const Output made = Run({"report", "--space", "nasbench201"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const std::string page = *ReadFile(folder_.path() / "report.html");
+  int compared = 0;
+  for (const nlohmann::json& entry : Json({"correlate", "--space", "nasbench201", "--task", "cifar10", "--against",
+                                           "accuracy:NAS-Bench-201/validation"})) {
+    char text[64];
+    const double rho = entry["spearman"];
+    std::snprintf(text, sizeof text, "%s%.3f", rho < 0 ? "\u2212" : "", std::abs(rho));
+    EXPECT_THAT(page,
+                HasSubstr(entry["a"].get<std::string>() + " and accuracy:NAS-Bench-201/validation\nSpearman " + text));
+    ++compared;
+  }
+  EXPECT_EQ(compared, 13);
+  EXPECT_THAT(page, AllOf(HasSubstr("NAS-Bench-201</td><td>MIT"), HasSubstr("NASLib</td><td>Apache-2.0"),
+                          HasSubstr("A hexagon is larger"), HasSubstr("n = 9,444 to 9,445")));
+  EXPECT_EQ(LeftOut(page), (std::set<std::string>{"s3", "s6", "s8"}));  // no layers, no seconds, no lswag
+}
+
 TEST_F(ServerTest, ScoresOfSeveralSourcesAreNotMixed) {
   TestWorker worker(address_);
   ASSERT_EQ(Run({"submit", "--space", "nasbench201", "--task", "photos", "--proxies", "snip", "--count", "3"}).code, 0);
@@ -639,6 +769,10 @@ TEST_F(ServerTest, ScoresOfSeveralSourcesAreNotMixed) {
                 HasSubstr("snip of nasbench201 on photos has scores of several sources, which are not mixed; "
                           "choose one with --source: Published, computed"));
   }
+  // A report has a column for each.
+  ASSERT_EQ(Run({"report"}).code, 0);
+  EXPECT_THAT(*ReadFile(folder_.path() / "report.html"),
+              AllOf(HasSubstr("photos, Published"), HasSubstr("photos, computed")));
   EXPECT_THAT(Json(run({"scores"}, {"--source", "computed"})), SizeIs(3));
   const nlohmann::json published = Json(run({"scores"}, {"--source", "Published"}));
   ASSERT_THAT(published, SizeIs(2));

@@ -37,12 +37,34 @@ double NiceStep(double span, int count) {
 
 }  // namespace
 
-std::string EscapedXml(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}});
+std::string EscapedXml(std::string_view text) {
+  std::string escaped = absl::StrReplaceAll(
+      std::string(text), {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f; };
+  for (size_t at = 0; at < escaped.size(); ++at) {
+    if (is_control(escaped[at])) escaped.replace(at, 1, "\uFFFD");
+  }
+  return escaped;
+}
+
+double TextWidth(std::string_view text, double font_size) {
+  // A letter of a wide font; the rest of a character of several bytes takes nothing.
+  const auto letters = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
+  return 0.6 * font_size * static_cast<double>(letters);
+}
+
+std::string FittedText(std::string_view text, double width, double font_size) {
+  if (TextWidth(text, font_size) <= width) return std::string(text);
+  const auto fits = static_cast<size_t>(std::max(1.0, width / (0.6 * font_size) - 1));
+  size_t end = 0;
+  for (size_t letters = 0; end < text.size(); ++end) {
+    if ((text[end] & 0xc0) != 0x80 && letters++ == fits) break;
+  }
+  return absl::StrCat(std::string(text.substr(0, end)), "\u2026");
 }
 
 SvgPlot::SvgPlot(const std::string& title, std::string_view light, std::string_view dark, double low, double high)
-    : title_(EscapedXml(title)), low_(low), high_(high) {
+    : title_(EscapedXml(FittedText(title, kWidth - kLeft - kRight, 15))), low_(low), high_(high) {
   if (low_ > high_) low_ = high_ = 0;
   const double margin = std::max(0.05 * (high_ - low_), 1e-3 * std::max(1.0, std::abs(high_)));
   low_ -= margin;
@@ -63,11 +85,12 @@ void SvgPlot::AddFrame(const std::string& x_axis, const std::string& y_axis) {
                           tick * step);
   }
   absl::StrAppendFormat(&svg_, "  <text x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n",
-                        (kLeft + kWidth - kRight) / 2, kHeight - 12, EscapedXml(x_axis));
+                        (kLeft + kWidth - kRight) / 2, kHeight - 12,
+                        EscapedXml(FittedText(x_axis, kWidth - kLeft - kRight, 13)));
   const double middle = (kTop + kFloor) / 2;
   absl::StrAppendFormat(&svg_,
                         "  <text x=\"18\" y=\"%g\" text-anchor=\"middle\" transform=\"rotate(-90 18 %g)\">%s</text>\n",
-                        middle, middle, EscapedXml(y_axis));
+                        middle, middle, EscapedXml(FittedText(y_axis, kHeight - 20, 13)));
 }
 
 void SvgPlot::AddTick(double x, int64_t number) {

@@ -8,8 +8,14 @@
 
 namespace zcbench {
 
-// The text of an element or attribute.
-std::string EscapedXml(const std::string& text);
+// `text` as the text of an element or a quoted attribute, of SVG and of HTML: whoever chose a name chooses no markup.
+// Control characters, which XML cannot hold, become U+FFFD.
+std::string EscapedXml(std::string_view text);
+
+// Pixels that a text takes at a font size, about; and the beginning of it that takes no more, with an ellipsis where it
+// is cut. UTF-8.
+double TextWidth(std::string_view text, double font_size = 12);
+std::string FittedText(std::string_view text, double width, double font_size = 12);
 
 class SvgPlot {
  public:

@@ -946,6 +946,28 @@ absl::StatusOr<std::vector<AccuracyInfo>> Queries::ListAccuracies(std::string_vi
   }
 }
 
+absl::StatusOr<std::vector<ImportedFile>> Queries::ListImportedFiles() {
+  // A file is looked up among the scores of each column of its source; the first of its rows ends the search.
+  ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
+    SELECT DISTINCT f.source, f.licence, f.digest, s.space, s.task, '', f.imported_us
+      FROM score_file AS f JOIN series AS s ON s.source = f.source
+     WHERE EXISTS (SELECT 1 FROM score WHERE score.series = s.id AND score.execution = f.execution)
+     UNION ALL
+    SELECT s.source, f.licence, f.digest, s.space, s.task, s.metric, f.imported_us
+      FROM accuracy_file AS f JOIN accuracy_series AS s ON s.id = f.series
+     ORDER BY 1, 4, 5, 6, 7)sql"));
+  std::vector<ImportedFile> files;
+  while (true) {
+    ZCB_ASSIGN_OR_RETURN(const bool more, row.Step());
+    if (!more) return files;
+    files.push_back({.file = {.source = row.Text(0), .licence = row.Text(1), .digest = row.Text(2)},
+                     .space = row.Text(3),
+                     .task = row.Text(4),
+                     .metric = row.Text(5),
+                     .imported = absl::FromUnixMicros(row.Int(6))});
+  }
+}
+
 absl::StatusOr<std::vector<AccuracyRow>> Queries::ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) {
   ZCB_ASSIGN_OR_RETURN(Statement row, connection_.Prepare(R"sql(
     SELECT architecture, value FROM accuracy

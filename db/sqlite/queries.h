@@ -57,6 +57,7 @@ class Queries final : public StoreWriter {
   absl::StatusOr<uint64_t> CountConflicts(std::span<const SeriesId> series) override;
   absl::StatusOr<std::vector<OutcomeGroup>> ListOutcomes(std::span<const SeriesId> series, int limit) override;
   absl::StatusOr<std::string> FindScorer(const SeriesKey& column, const std::string& architecture) override;
+  absl::StatusOr<std::vector<ImportedFile>> ListImportedFiles() override;
   absl::StatusOr<std::vector<AccuracyInfo>> ListAccuracies(std::string_view space, std::string_view task) override;
   absl::StatusOr<std::vector<AccuracyRow>> ReadAccuracies(AccuracyId id, ArchitectureId after, int limit) override;
   absl::StatusOr<std::vector<StoredCombination>> ListCombinations() override;
