@@ -14,7 +14,7 @@
 
 namespace zcbench {
 
-// The same code and message. Logs what is the server's fault (INTERNAL, DATA_LOSS, UNKNOWN, UNAVAILABLE).
+// Code and message (2,500 bytes of it). Logs what is the server's fault (INTERNAL, DATA_LOSS, UNKNOWN, UNAVAILABLE).
 grpc::Status Answer(const absl::Status& status, const char* rpc);
 
 inline absl::Status Overloaded() { return absl::UnavailableError("the server is stopping or has too much to do"); }
