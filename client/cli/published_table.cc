@@ -113,6 +113,9 @@ class Reader {
     if (!exact) {
       char text[64];
       const auto end = std::to_chars(text, text + sizeof(text), millions, std::chars_format::fixed);
+      if (end.ec != std::errc()) {  // 1e300, 1e-300
+        return absl::InvalidArgumentError(absl::StrCat(millions, " million is no number of parameters"));
+      }
       const std::string_view digits(text, end.ptr - text);
       const size_t point = digits.find('.');
       const double decimals = point == std::string_view::npos ? 0 : static_cast<double>(digits.size() - point - 1);
@@ -520,6 +523,7 @@ class RecordParser final : public nlohmann::json_sax<json> {
     for (const char* key : kVitKeys) {
       if (record_.contains(key) && record_[key].is_object()) return ReadVitRecord(record_, record_[key], reader_);
     }
+    if (!in_list_ && path_.size() < 2) return absl::InvalidArgumentError("`arch` or `net_setting` is no object");
     if (!in_list_) return ReadNasbenchSuiteRecord(path_[0], path_[1], record_, reader_);
     if (!record_.contains("arch") || !record_["arch"].is_string()) {
       return absl::InvalidArgumentError("no `arch`");
