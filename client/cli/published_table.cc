@@ -72,9 +72,8 @@ const char* Lookup(const Pairs& pairs, std::string_view key) {
 // Reading state that all formats share.
 class Reader {
  public:
-  Reader(const std::string& file, const PublishedTableOptions& options,
-         const std::function<absl::Status(const PublishedRow&)>& receive)
-      : file_(file), options_(options), receive_(receive) {}
+  Reader(const PublishedTableOptions& options, const std::function<absl::Status(const PublishedRow&)>& receive)
+      : options_(options), receive_(receive) {}
 
   PublishedTableNotes notes;
 
@@ -132,7 +131,6 @@ class Reader {
   }
 
  private:
-  const std::string& file_;
   const PublishedTableOptions& options_;
   const std::function<absl::Status(const PublishedRow&)>& receive_;
   const SpaceDefinition* space_ = nullptr;
@@ -566,7 +564,7 @@ absl::StatusOr<PublishedTableNotes> ReadPublishedTable(
   if (!std::filesystem::is_regular_file(file, error)) return absl::NotFoundError(absl::StrCat(file, " is no file"));
   std::ifstream in(file, std::ios::binary);
   if (!in) return absl::InvalidArgumentError(absl::StrCat(file, " cannot be read"));
-  Reader reader(file, options, receive);
+  Reader reader(options, receive);
   in >> std::ws;
   if (in.peek() == '{' || in.peek() == '[') {
     RecordParser parser(reader);
