@@ -47,6 +47,7 @@ TEST(LogTest, ContextsAddTheirFieldsWhileTheyLiveOnThisThread) {
 TEST(NearestTest, FindsAMistypedName) {
   EXPECT_EQ(NearestName("synflw", {"snip", "synflow", "zico"}), "synflow");
   EXPECT_EQ(NearestName("completely_else", {"snip", "zico"}), "");
+  EXPECT_EQ(NearestName(std::string(201, 'x'), {std::string(200, 'x')}), "");
 }
 
 struct Entry {

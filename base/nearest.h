@@ -11,7 +11,7 @@
 namespace zcbench {
 
 // The candidate with the smallest edit distance to `name` (the first of equals); empty when there is none within half
-// its length.
+// its length, or it has more than 200 bytes.
 std::string NearestName(std::string_view name, const std::vector<std::string>& candidates);
 
 // NOT_FOUND: "unknown KIND `NAME`; did you mean `X`?" followed by the known names when they are at most 12.

@@ -3,6 +3,7 @@
 #   zcb_library(NAME SRCS a.cc ... DEPS base ...)    target zcbench::NAME; a dependency is one of ours, or a full target name
 #   zcb_test(NAME DEPS ... [LABELS ...] [TIMEOUT s]) NAME.cc beside the code, GoogleTest main included; SHARDS n: a long
 #                                                    one as n ctest tests NAME_0 ... of one thread each
+#   zcb_fuzz(NAME DEPS ...)                          NAME.cc, a fuzz target (tests/fuzz/fuzz.h), as the program and test fuzz_NAME
 #   zcb_binary(NAME SRCS main.cc DEPS ...)           an installed program
 #   zcb_registry(KIND k TYPE T HEADER h NAMES ...)   generates k_registry.cc: one list of everything registered as k
 #
@@ -144,6 +145,23 @@ function(zcb_test PATH)
     set_tests_properties(${NAME}_${shard} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}" COST 1000
       ENVIRONMENT "${environment};OMP_NUM_THREADS=1;GTEST_TOTAL_SHARDS=${A_SHARDS};GTEST_SHARD_INDEX=${shard}")
   endforeach()
+endfunction()
+
+# With Clang's fuzzer among the sanitizers (scripts/fuzz) the program is fed by it; without, the test replays corpus/NAME.
+function(zcb_fuzz NAME)
+  cmake_parse_arguments(A "" "" "DEPS" ${ARGN})
+  zcb_resolve(deps ${A_DEPS})
+  add_executable(fuzz_${NAME} ${NAME}.cc $<TARGET_OBJECTS:fuzz_main>)
+  target_link_libraries(fuzz_${NAME} PRIVATE ${deps} zcb_options)
+  set_target_properties(fuzz_${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  set_property(GLOBAL APPEND PROPERTY ZCB_FUZZ_TARGETS fuzz_${NAME})
+  if(ZCB_SANITIZE MATCHES fuzzer)
+    target_link_options(fuzz_${NAME} PRIVATE -fsanitize=fuzzer)
+    return()
+  endif()
+  target_compile_options(fuzz_${NAME} PRIVATE -O1)
+  add_test(NAME fuzz_${NAME} COMMAND fuzz_${NAME} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${NAME})
+  set_tests_properties(fuzz_${NAME} PROPERTIES TIMEOUT 120 LABELS fuzz)
 endfunction()
 
 # Every name NAMES holds must be defined by a file of the same name with ZCB_REGISTER(KIND, NAME). The generated file

@@ -9,6 +9,37 @@ fail() { say "error: $*"; exit 1; }
 # took START: the time since START, which is a value of $SECONDS.
 took() { local t=$((SECONDS - $1)); echo "$((t / 60)) min $((t % 60)) s"; }
 
+# install_packages PACKAGE...: Debian packages that are missing, by apt-get as root or through sudo.
+install_packages() {
+  local missing=() package start=$SECONDS
+  if ! command -v dpkg-query >/dev/null; then
+    say "not a Debian system: packages are not checked. Needed are, under the names of your system: $*"
+    return
+  fi
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || missing+=("$package")
+  done
+  if [ ${#missing[@]} = 0 ]; then return; fi
+
+  say "missing packages: ${missing[*]}"
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    # Without a terminal nobody can answer sudo's question.
+    if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+      as_root=(sudo)
+    else
+      say "run as root, then try again:"
+      echo "apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
+      exit 1
+    fi
+  fi
+  say "installing ${#missing[@]} packages with apt-get: up to 3 minutes"
+  "${as_root[@]}" apt-get update -qq || say "apt-get update failed; trying with the package lists that are here"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+    fail "apt-get could not install ${missing[*]} (see above)"
+  say "installed packages in $(took "$start")"
+}
+
 # One compiler a core, and 2 GiB of free memory for each: a file that includes ATen takes about one.
 parallel_jobs() {
   local cores memory

@@ -377,8 +377,9 @@ absl::StatusOr<VariableTable> ReadVariables(Store& store, const ColumnSelection&
 
   // Architectures get a number as they come.
   size_t cells = 0;
-  for (const auto& [name, columns] : proxies) {
-    Variable variable{.name = name, .seeds = static_cast<uint32_t>(columns.size())};
+  for (const auto& proxy : proxies) {
+    const auto& columns = proxy.second;
+    Variable variable{.name = proxy.first, .seeds = static_cast<uint32_t>(columns.size())};
     std::vector<uint32_t> finite;
     for (const SeriesInfo* series : columns) {
       ZCB_RETURN_IF_ERROR(VisitColumn(store, series->id, [&](const ScoreRow& row) {

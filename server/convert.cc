@@ -63,7 +63,11 @@ bool IsVersion(std::string_view text, int parts) {
 }
 
 std::string OneLine(std::string text, size_t max) {
-  if (text.size() > max) text = text.substr(0, max - 3) + "...";
+  if (text.size() > max) {
+    size_t end = max - 3;
+    while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;  // not within a character of UTF-8
+    text = text.substr(0, end) + "...";
+  }
   for (char& c : text) {
     if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
   }

@@ -26,8 +26,8 @@ struct CallName {
 inline constexpr char kRequestIdKey[] = "x-request-id";
 CallName NameCall(grpc::CallbackServerContext& context, const char* rpc);
 
-// The same code and message. Logs what is the server's fault (INTERNAL, DATA_LOSS, UNKNOWN, UNAVAILABLE); the message
-// of the first three also says by which id the log knows the call.
+// Code and message (2,500 bytes of it). Logs what is the server's fault (INTERNAL, DATA_LOSS, UNKNOWN, UNAVAILABLE);
+// the message of the first three also says by which id the log knows the call.
 grpc::Status Answer(const absl::Status& status, const CallName& call);
 
 inline absl::Status Overloaded() { return absl::UnavailableError("the server is stopping or has too much to do"); }

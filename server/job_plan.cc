@@ -333,7 +333,7 @@ v1::JobSpec JobPlan::ToSpec() const {
 absl::StatusOr<std::vector<std::string>> JobPlan::Architectures(Store& store, JobId job, uint64_t first,
                                                                 uint64_t count) {
   const uint64_t begin = first % count_;
-  ZCB_CHECK(begin + count <= count_);
+  if (count > count_ - begin) return absl::DataLossError("a stored work unit is not within its job");
   std::vector<std::string> architectures;
   if (source_ == Source::kListed) {
     ZCB_RETURN_IF_ERROR(store.Read([&](StoreReader& reader) -> absl::Status {

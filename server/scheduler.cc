@@ -760,7 +760,9 @@ absl::StatusOr<Scheduler::Recording> Scheduler::CheckRecording(const v1::RecordS
     }
     proxies.push_back(&proxy->second);
   }
-  for (const auto& [seed, digest] : request.probe_batches()) {
+  for (const auto& batch : request.probe_batches()) {
+    const uint64_t seed = batch.first;
+    const std::string& digest = batch.second;
     ZCB_RETURN_IF_ERROR(CheckSeed("probe_batches", seed));
     ZCB_RETURN_IF_ERROR(CheckDigest("probe_batches", digest));
     ZCB_RETURN_IF_ERROR(store_.Read([&](StoreReader& reader) -> absl::Status {

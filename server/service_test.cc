@@ -473,6 +473,40 @@ TEST_F(ServiceTest, JobsAreListedInPages) {
   EXPECT_EQ(workers.workers(0).execution().numerics(), "cpu-test");
 }
 
+TEST_F(ServiceTest, AnErrorIsReadHoweverLongWhatItNames) {
+  const auto publications = v1::PublicationService::NewStub(channel_);
+  v1::ImportScoresRequest request;
+  request.set_space(std::string(500'000, 'n'));
+  EXPECT_THAT(Status(publications, &v1::PublicationService::Stub::ImportScores, request),
+              Fails(grpc::StatusCode::NOT_FOUND, "unknown space `nnn"));
+}
+
+TEST_F(ServiceTest, AFailureIsReadWhereverItsMessageIsCut) {
+  const v1::OpenSessionRequest worker = Worker("w");
+  const std::string session = Open(worker);
+  Create(1, {"params"});
+  const v1::Lease lease = Synchronize(session).leases(0);
+  v1::RecordScoresRequest record;
+  record.set_session(session);
+  record.set_request_id("r");
+  record.set_unit(lease.unit());
+  record.set_attempt(lease.attempt());
+  *record.mutable_execution() = worker.execution();
+  *record.mutable_cell() = lease.cell();
+  record.add_proxies("params");
+  record.add_versions("1.1.1");
+  v1::ArchitectureResult& result = *record.add_results();
+  result.set_architecture(lease.items(0).architecture());
+  result.set_failure(v1::FAILURE_KIND_ERROR);
+  std::string message;
+  for (int i = 0; i < 400; ++i) message += "\xe2\x82\xac";  // of three bytes; 997 bytes end within one
+  result.set_failure_message(message);
+  Must(worker_, &v1::WorkerService::Stub::RecordScores, record);
+  const auto failures = Must(jobs_, &v1::JobService::Stub::ListFailures, v1::ListFailuresRequest()).failures();
+  ASSERT_THAT(failures, SizeIs(1));
+  EXPECT_EQ(failures[0].message(), message.substr(0, 996) + "...");
+}
+
 TEST_F(ServiceTest, CorrelationsHaveTheBaselineAndTheTruth) {
   const v1::OpenSessionRequest worker = Worker("w");
   const std::string session = Open(worker);

@@ -72,9 +72,8 @@ const char* Lookup(const Pairs& pairs, std::string_view key) {
 // Reading state that all formats share.
 class Reader {
  public:
-  Reader(const std::string& file, const PublishedTableOptions& options,
-         const std::function<absl::Status(const PublishedRow&)>& receive)
-      : file_(file), options_(options), receive_(receive) {}
+  Reader(const PublishedTableOptions& options, const std::function<absl::Status(const PublishedRow&)>& receive)
+      : options_(options), receive_(receive) {}
 
   PublishedTableNotes notes;
 
@@ -113,6 +112,9 @@ class Reader {
     if (!exact) {
       char text[64];
       const auto end = std::to_chars(text, text + sizeof(text), millions, std::chars_format::fixed);
+      if (end.ec != std::errc()) {  // 1e300, 1e-300
+        return absl::InvalidArgumentError(absl::StrCat(millions, " million is no number of parameters"));
+      }
       const std::string_view digits(text, end.ptr - text);
       const size_t point = digits.find('.');
       const double decimals = point == std::string_view::npos ? 0 : static_cast<double>(digits.size() - point - 1);
@@ -129,7 +131,6 @@ class Reader {
   }
 
  private:
-  const std::string& file_;
   const PublishedTableOptions& options_;
   const std::function<absl::Status(const PublishedRow&)>& receive_;
   const SpaceDefinition* space_ = nullptr;
@@ -520,6 +521,7 @@ class RecordParser final : public nlohmann::json_sax<json> {
     for (const char* key : kVitKeys) {
       if (record_.contains(key) && record_[key].is_object()) return ReadVitRecord(record_, record_[key], reader_);
     }
+    if (!in_list_ && path_.size() < 2) return absl::InvalidArgumentError("`arch` or `net_setting` is no object");
     if (!in_list_) return ReadNasbenchSuiteRecord(path_[0], path_[1], record_, reader_);
     if (!record_.contains("arch") || !record_["arch"].is_string()) {
       return absl::InvalidArgumentError("no `arch`");
@@ -562,7 +564,7 @@ absl::StatusOr<PublishedTableNotes> ReadPublishedTable(
   if (!std::filesystem::is_regular_file(file, error)) return absl::NotFoundError(absl::StrCat(file, " is no file"));
   std::ifstream in(file, std::ios::binary);
   if (!in) return absl::InvalidArgumentError(absl::StrCat(file, " cannot be read"));
-  Reader reader(file, options, receive);
+  Reader reader(options, receive);
   in >> std::ws;
   if (in.peek() == '{' || in.peek() == '[') {
     RecordParser parser(reader);
