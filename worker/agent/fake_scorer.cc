@@ -2,7 +2,11 @@
 //   crash-...    dies by SIGSEGV                 abort-...  prints a line and aborts
 //   memory-...   RESOURCE_EXHAUSTED              error-...  INTERNAL
 //   wait-NAME    creates the file NAME.begun in $ZCB_FAKE_FOLDER and computes until NAME.go is there
+//   kill-...     dies as by the out-of-memory killer
+//   nan-...      every score is NOT_FINITE       undefined-...  every score is UNDEFINED
 //   anything else: the score of proxy i is its position + seed / 1000; `nan` is NOT_FINITE
+// Real servers take no such names, so ZCB_FAKE_FAULTS gives architectures of nasbench201 a behaviour: `NAME=crash,...`.
+// ZCB_FAKE_SHIFT is added to every score, and each architecture takes ZCB_FAKE_MILLISECONDS.
 // With ZCB_FAKE_START=exit it ends before hello with status 3, with =silent it never says hello.
 #include <signal.h>
 #include <sys/inotify.h>
@@ -13,10 +17,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <set>
+#include <thread>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "worker/agent/serve.h"
@@ -35,6 +43,13 @@ void AwaitFile(const std::filesystem::path& path) {
   ::close(watch);
 }
 
+double NumberOf(const char* variable) {
+  double number = 0;
+  const char* text = std::getenv(variable);
+  if (text != nullptr) ZCB_CHECK(absl::SimpleAtod(text, &number));
+  return number;
+}
+
 class FakeBackend final : public ScoringBackend {
  public:
   ScorerDescription Describe() override {
@@ -42,10 +57,13 @@ class FakeBackend final : public ScoringBackend {
             .numerics = "fake",
             .zcbench_version = "0.0.0",
             .commit = "",
-            .spaces = {{.name = "toy", .version = "3"}},
+            .spaces = {{.name = "toy", .version = "3"}, {.name = "nasbench201", .version = "1"}},
             .proxies = {{.name = "first", .version = "1.2"},
                         {.name = "nan", .version = "4.5"},
-                        {.name = "images", .version = "6.7", .reads_images = true}},
+                        {.name = "images", .version = "6.7", .reads_images = true},
+                        {.name = "params", .version = "1.0"},
+                        {.name = "flops", .version = "1.0"},
+                        {.name = "l2_norm", .version = "1.0", .reads_weights = true}},
             .memory_bytes = 1000};
   }
 
@@ -57,7 +75,10 @@ class FakeBackend final : public ScoringBackend {
   }
 
   absl::StatusOr<std::vector<ScoredProxy>> Score(const ScoringRequest& request) override {
-    const std::string& architecture = request.architecture;
+    const auto fault = faults_.find(request.architecture);
+    const std::string architecture =
+        fault == faults_.end() ? request.architecture : absl::StrCat(fault->second, "-", request.architecture);
+    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(milliseconds_));  // this is the computation
     if (absl::StartsWith(architecture, "crash-")) {
       ::signal(SIGSEGV, SIG_DFL);  // a sanitizer's handler would exit instead
       ::raise(SIGSEGV);
@@ -66,6 +87,7 @@ class FakeBackend final : public ScoringBackend {
       Log(LogLevel::kError, "the kernel rejected the tensor", {{"layer", "7"}});
       std::abort();
     }
+    if (absl::StartsWith(architecture, "kill-")) ::raise(SIGKILL);
     if (absl::StartsWith(architecture, "memory-")) return absl::ResourceExhaustedError("tried to allocate 20 GiB");
     if (absl::StartsWith(architecture, "error-")) return absl::InternalError("layer 3 has no output\nwhich is odd");
     if (absl::StartsWith(architecture, "wait-")) {
@@ -78,17 +100,35 @@ class FakeBackend final : public ScoringBackend {
       if (proxy == "images" && batches_.count(request.probe_batch) == 0) {
         return absl::FailedPreconditionError(absl::StrCat("no probe batch `", request.probe_batch, "`"));
       }
-      if (proxy == "nan") {
+      if (absl::StartsWith(architecture, "undefined-")) {
+        scores.push_back({.outcome = ScoreOutcome::kUndefined, .seconds = 0.5, .reason = "there is no such layer"});
+      } else if (proxy == "nan" || absl::StartsWith(architecture, "nan-")) {
         scores.push_back({.outcome = ScoreOutcome::kNotFinite, .seconds = 0.5, .reason = "the sum is NaN"});
       } else {
-        scores.push_back(
-            {.score = static_cast<double>(scores.size()) + static_cast<double>(request.seed) / 1000, .seconds = 0.25});
+        // What exists is what it is, whatever else is asked for.
+        const double score = proxy == "params" || proxy == "flops"
+                                 ? static_cast<double>(proxy.size())
+                                 : static_cast<double>(proxy == "l2_norm" ? 0 : scores.size()) +
+                                       static_cast<double>(request.seed) / 1000;
+        scores.push_back({.score = score + shift_, .seconds = milliseconds_ > 0 ? milliseconds_ / 1000 : 0.25});
       }
     }
     return scores;
   }
 
  private:
+  static std::map<std::string, std::string> ReadFaults() {
+    const char* text = std::getenv("ZCB_FAKE_FAULTS");
+    std::map<std::string, std::string> faults;
+    for (const auto part : absl::StrSplit(text == nullptr ? "" : text, ',', absl::SkipEmpty())) {
+      faults.insert(absl::StrSplit(part, absl::MaxSplits('=', 1)));
+    }
+    return faults;
+  }
+
+  const std::map<std::string, std::string> faults_ = ReadFaults();
+  const double shift_ = NumberOf("ZCB_FAKE_SHIFT");
+  const double milliseconds_ = NumberOf("ZCB_FAKE_MILLISECONDS");
   std::set<std::string> batches_;
 };
 
