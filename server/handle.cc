@@ -3,6 +3,10 @@
 #include "base/log.h"
 
 namespace zcbench {
+namespace {
+// A status travels in a header, of which gRPC takes 8 KiB with up to three bytes a character.
+constexpr size_t kLongestMessage = 2000;
+}  // namespace
 
 grpc::Status Answer(const absl::Status& status, const char* rpc) {
   if (status.ok()) return grpc::Status::OK;
@@ -16,7 +20,9 @@ grpc::Status Answer(const absl::Status& status, const char* rpc) {
     default:
       break;  // the caller's, who is told
   }
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+  std::string message(status.message());
+  if (message.size() > kLongestMessage) message = message.substr(0, kLongestMessage) + "...";
+  return {static_cast<grpc::StatusCode>(status.code()), message};
 }
 
 }  // namespace zcbench
