@@ -49,7 +49,7 @@ class FaultTest(ProgramsTest):
     def setUp(self):
         super().setUp()
         # The fake takes as long as the real one does.
-        self.environment.update(ZCB_FAKE_FOLDER=str(self.folder), ZCB_FAKE_MILLISECONDS="10")
+        self.environment.update(ZCB_FAKE_FOLDER=str(self.folder), ZCB_FAKE_SPACE="nasbench201", ZCB_FAKE_MILLISECONDS="10")
         self.random = random.Random(SEED)
         print(f"ZCB_FAULT_SEED={SEED}", end=" ", file=sys.stderr, flush=True)
 

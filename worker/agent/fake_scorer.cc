@@ -5,7 +5,8 @@
 //   kill-...     dies as by the out-of-memory killer
 //   nan-...      every score is NOT_FINITE       undefined-...  every score is UNDEFINED
 //   anything else: the score of proxy i is its position + seed / 1000; `nan` is NOT_FINITE
-// Real servers take no such names, so ZCB_FAKE_FAULTS gives architectures of nasbench201 a behaviour: `NAME=crash,...`.
+// With ZCB_FAKE_SPACE it holds that space too, and params, flops, l2_norm. Real servers take no such names as above, so
+// ZCB_FAKE_FAULTS gives its architectures a behaviour: `NAME=crash,...`.
 // ZCB_FAKE_SHIFT is added to every score, and each architecture takes ZCB_FAKE_MILLISECONDS.
 // With ZCB_FAKE_START=exit it ends before hello with status 3, with =silent it never says hello.
 #include <signal.h>
@@ -53,18 +54,26 @@ double NumberOf(const char* variable) {
 class FakeBackend final : public ScoringBackend {
  public:
   ScorerDescription Describe() override {
-    return {.device = "cpu",
-            .numerics = "fake",
-            .zcbench_version = "0.0.0",
-            .commit = "",
-            .spaces = {{.name = "toy", .version = "3"}, {.name = "nasbench201", .version = "1"}},
-            .proxies = {{.name = "first", .version = "1.2"},
-                        {.name = "nan", .version = "4.5"},
-                        {.name = "images", .version = "6.7", .reads_images = true},
-                        {.name = "params", .version = "1.0"},
-                        {.name = "flops", .version = "1.0"},
-                        {.name = "l2_norm", .version = "1.0", .reads_weights = true}},
-            .memory_bytes = 1000};
+    ScorerDescription description = {.device = "cpu",
+                                     .numerics = "fake",
+                                     .zcbench_version = "0.0.0",
+                                     .commit = "",
+                                     .spaces = {{.name = "toy", .version = "3"}},
+                                     .proxies =
+                                         {
+                                             {.name = "first", .version = "1.2"},
+                                             {.name = "nan", .version = "4.5"},
+                                             {.name = "images", .version = "6.7", .reads_images = true},
+                                         },
+                                     .memory_bytes = 1000};
+    if (const char* space = std::getenv("ZCB_FAKE_SPACE"); space != nullptr) {
+      description.spaces.push_back({.name = space, .version = "1"});
+      for (const char* proxy : {"params", "flops", "l2_norm"}) {
+        description.proxies.push_back(
+            {.name = proxy, .version = "1.0", .reads_weights = std::strcmp(proxy, "l2_norm") == 0});
+      }
+    }
+    return description;
   }
 
   absl::Status LoadProbeBatch(const std::string& digest, std::string bytes) override {
