@@ -32,15 +32,16 @@ SEED = int(os.environ.get("ZCB_FAULT_SEED", time.time_ns() % 1_000_000))
 PROXIES = "params,flops,l2_norm"  # cheap: neither images nor a backward
 WITHOUT_SEED = 2                  # of them
 
-# Self-signed, valid on the first of January 2020 (`openssl ca -selfsign -startdate 20200101000000Z -enddate 20200102000000Z`).
+# Self-signed, with the host name `old`, valid on the first of January 2020 (`openssl ca -selfsign` with -startdate and -enddate).
 EXPIRED_CERTIFICATE = """\
 -----BEGIN CERTIFICATE-----
-MIIBAzCBqgIBATAKBggqhkjOPQQDAjAOMQwwCgYDVQQDDANvbGQwHhcNMjAwMTAx
-MDAwMDAwWhcNMjAwMTAyMDAwMDAwWjAOMQwwCgYDVQQDDANvbGQwWTATBgcqhkjO
-PQIBBggqhkjOPQMBBwNCAAQx7OhQSPn/P9G/ytITHdkQnNTKhcNzIu9I6gT6k6Wk
-Ej1HyPU2ug6/g3c1zwZ31Wh35GmgCKV7d3rwNjjYegKTMAoGCCqGSM49BAMCA0gA
-MEUCIQCi0mw1JmjPF9Y62KGjBw3mpeEu9i8iR19dMpH3MKlV3wIgUapQXum2XQC9
-bAZNRuxsUfz/Ap+DAgx53+GpSjyjaW0=
+MIIBOzCB4qADAgECAgEBMAoGCCqGSM49BAMCMA4xDDAKBgNVBAMMA29sZDAeFw0y
+MDAxMDEwMDAwMDBaFw0yMDAxMDIwMDAwMDBaMA4xDDAKBgNVBAMMA29sZDBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABDHs6FBI+f8/0b/K0hMd2RCc1MqFw3Mi70jq
+BPqTpaQSPUfI9Ta6Dr+DdzXPBnfVaHfkaaAIpXt3evA2ONh6ApOjMTAvMA4GA1Ud
+EQQHMAWCA29sZDAdBgNVHQ4EFgQUxyTcUPq/pFnE6V9mZqXB+k0OZ2cwCgYIKoZI
+zj0EAwIDSAAwRQIgVxF2lwvHG3XRIxTMm+FScP11QUQMUIggyTocZPHvQrACIQD7
+lc7ALsbua1UjVf6NBEEsVDvpf0CvOGgk4O7FRVBrxQ==
 -----END CERTIFICATE-----
 """
 
@@ -281,12 +282,10 @@ class FaultTest(ProgramsTest):
         worker = self.worker("w")
         job = self.submit(400)
         wait_until(lambda: self.scores_recorded() > 0, "the first score", 60)
-        for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL):
-            first = wait_until(lambda: self.scorer_of(worker), "a scorer", 60)
-            before = self.scores_recorded()
-            os.kill(first, number)
-            wait_until(lambda: self.scorer_of(worker) not in (None, first), "another scorer", 60)
-            wait_until(lambda: self.scores_recorded() > before, "scores of the other scorer", 60)
+        for earlier, number in enumerate((signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL), 1):
+            wait_until(lambda: self.log_of(worker).count("scorer started") == earlier, "a scorer that computes", 60)
+            os.kill(self.scorer_of(worker), number)
+        wait_until(lambda: self.log_of(worker).count("scorer started") == 4, "the last scorer", 60)
         self.assert_complete(job, 400)
         self.assertIsNone(worker.poll())
         self.assertEqual(self.log_of(worker).count("the scorer died"), 3)
@@ -374,7 +373,7 @@ class FaultTest(ProgramsTest):
         refused(1, "expired at 2020-01-02", "--server", written("old.json", certificate=EXPIRED_CERTIFICATE))
         certificate = self.folder / "other.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=other",
-                        "-days", "2", "-out", str(certificate), "-keyout", str(self.folder / "other.key")], check=True, capture_output=True)
+                        "-addext", "subjectAltName=DNS:other", "-days", "2", "-out", str(certificate), "-keyout", str(self.folder / "other.key")], check=True, capture_output=True)
         refused(69, "another certificate", "--server", written("other.json", certificate=certificate.read_text()))
         # A reader neither submits nor works.
         reader = written("reader.json", tokens={"reader": own["tokens"]["reader"]})
