@@ -61,6 +61,8 @@ TEST(RegistryTest, AnUnknownNameIsAnsweredWithTheNearest) {
   ASSERT_THAT(registry.Find("snip"), IsOk());
   EXPECT_THAT(registry.Find("synflw"),
               StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("proxy `synflw`"), HasSubstr("`synflow`?"))));
+  // A text of any length is answered in a line of bounded length.
+  EXPECT_LE(registry.Find(std::string(100'000, 'x')).status().message().size(), 300u);
 }
 
 TEST(RegistryDeathTest, ADuplicateNameStopsTheProcess) {

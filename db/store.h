@@ -463,6 +463,8 @@ class StoreWriter : public StoreReader {
   virtual absl::Status DeleteUnits(JobId job, bool only_free) = 0;
   // The leases of one worker end at `now`. Returns how many.
   virtual absl::StatusOr<int> ExpireLeases(std::string_view worker, absl::Time now) = 0;
+  // The leases of one worker, all but those of `held`, end without a trace: they are free at once. Returns how many.
+  virtual absl::StatusOr<int> ReturnLeases(std::string_view worker, std::span<const UnitId> held) = 0;
   // No lease ends before `until`.
   virtual absl::Status ExtendLeases(absl::Time until) = 0;
 

@@ -489,6 +489,24 @@ TEST_P(StoreSuite, CommitsAreMeteredAndNothingWaitsAfterThem) {
   EXPECT_EQ(store().meters()->waiting.load(), 0);
 }
 
+TEST_P(StoreSuite, LeasesThatTheirWorkerDoesNotHoldAreReturned) {
+  const JobId job = AddJob("j");
+  AddUnits(job, 3);
+  const absl::Time end = kNoon + absl::Minutes(1);
+  const WorkUnit held = Acquire(job, "a", kNoon, end).at(0);
+  const WorkUnit unheard = Acquire(job, "a", kNoon, end).at(0);
+  const WorkUnit others = Acquire(job, "b", kNoon, end).at(0);
+  EXPECT_THAT(store().Write([&](StoreWriter& writer) -> absl::Status {
+    EXPECT_THAT(writer.ReturnLeases("a", std::vector<UnitId>{held.id, others.id}), IsOkAndHolds(1));
+    EXPECT_THAT(writer.GetUnit(unheard.id), IsOkAndHolds(Field(&WorkUnit::free_from, absl::UnixEpoch())));
+    EXPECT_THAT(writer.GetUnit(held.id), IsOkAndHolds(Field(&WorkUnit::free_from, end)));
+    EXPECT_THAT(writer.ReturnLeases("a", {}), IsOkAndHolds(1));
+    EXPECT_THAT(writer.CountLeases(kNoon), IsOkAndHolds(ElementsAre(testing::Pair("b", 1))));
+    return absl::OkStatus();
+  }),
+              IsOk());
+}
+
 TEST_P(StoreSuite, JobsAreListedNewestFirstInPages) {
   const JobId first = AddJob("1");
   const JobId second = AddJob("2");

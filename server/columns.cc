@@ -526,6 +526,7 @@ absl::StatusOr<v1::CorrelateResponse> Correlate(Store& store, Scheduler& schedul
   if (!request.against().empty()) ZCB_RETURN_IF_ERROR(CheckAgainst(request.against()));
   if (request.top() > 1'000'000) return BadField("top", absl::StrCat(request.top(), " is more than 1,000,000"));
   const size_t top = request.top() == 0 ? 10 : request.top();
+  if (request.combinations_size() > 64) return BadField("combinations", "has more than 64 entries");
   std::vector<v1::Combination> combinations;
   for (const std::string& name : request.combinations()) {
     ZCB_ASSIGN_OR_RETURN(v1::Combination combination, FindCombination(store, name));

@@ -46,6 +46,7 @@ absl::Status CheckDigest(std::string_view field, std::string_view digest) {
 }
 
 bool IsVersion(std::string_view text, int parts) {
+  if (text.size() > 64) return false;
   int dots = 0;
   bool digit = false;
   for (const char c : text) {

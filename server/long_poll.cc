@@ -41,6 +41,11 @@ void LongPoll::Try(const Waiter& waiter) {
     waiter.reactor->Finish(Answer(response.status(), waiter.call));
     return;
   }
+  if (!response->leases().empty() && waiter.context->IsCancelled()) {
+    scheduler_.ReturnUnheard(*response);
+    waiter.reactor->Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the worker has gone"));
+    return;
+  }
   const bool wants = waiter.request->wanted() > 0 && waiter.request->state() != v1::WORKER_STATE_DRAINING;
   if (wants && response->leases().empty() && response->lost().empty() && !response->drain() &&
       std::chrono::steady_clock::now() < waiter.deadline) {

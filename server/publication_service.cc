@@ -34,6 +34,8 @@ class AccuracyStream {
 
   absl::StatusOr<bool> Next(v1::StreamAccuraciesResponse& response) {
     if (!begun_) {
+      ZCB_RETURN_IF_ERROR(CheckText("space", request_.space(), 64, true));
+      ZCB_RETURN_IF_ERROR(CheckText("task", request_.task(), 64, true));
       ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const space, FindSpace(request_.space()));
       ZCB_RETURN_IF_ERROR(task_registry().Find(request_.task()).status());
       const absl::Status read = store_->Read([&](StoreReader& reader) -> absl::Status {
@@ -110,6 +112,8 @@ class StoreStream {
 }  // namespace
 
 absl::StatusOr<v1::ImportScoresResponse> PublicationService::DoImportScores(const v1::ImportScoresRequest& request) {
+  ZCB_RETURN_IF_ERROR(CheckText("space", request.space(), 64, true));
+  ZCB_RETURN_IF_ERROR(CheckText("task", request.task(), 64, true));
   ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* const space, FindSpace(request.space()));
   ZCB_RETURN_IF_ERROR(task_registry().Find(request.task()).status());
   ZCB_RETURN_IF_ERROR(CheckText("source", request.source(), 200));

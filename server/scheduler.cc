@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <random>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -72,6 +74,22 @@ void FillCell(const Cell& cell, v1::Cell& message) {
   message.set_width(static_cast<uint32_t>(cell.width));
   message.set_classes(static_cast<uint32_t>(cell.classes));
   message.set_images(static_cast<uint32_t>(cell.images));
+}
+
+// What a request says of a cell is what this server knows of it; 0 says nothing.
+absl::Status CheckCell(const Cell& cell, const v1::Cell& said) {
+  v1::Cell known;
+  FillCell(cell, known);
+  const std::tuple<const char*, uint32_t, uint32_t> sizes[] = {{"cell.height", said.height(), known.height()},
+                                                               {"cell.width", said.width(), known.width()},
+                                                               {"cell.channels", said.channels(), known.channels()},
+                                                               {"cell.classes", said.classes(), known.classes()},
+                                                               {"cell.kind", said.kind(), known.kind()}};
+  for (const auto& [field, value, right] : sizes) {
+    if (value == 0 || value == right) continue;
+    return BadField(field, absl::StrCat(value, " is not ", right, ", as ", cell.task, " has it in ", cell.space));
+  }
+  return absl::OkStatus();
 }
 
 // A job's probe batches are missing for `seeds`: what to do about it.
@@ -175,7 +193,8 @@ void LogFailedForGood(const std::vector<PositionFailure>& failures) {
 struct Scheduler::Recording {
   Execution execution;
   std::vector<ScoreColumn> columns{};
-  std::vector<NewScore> scores{};  // texts belong to the request
+  std::deque<std::string> reasons{};  // one line each
+  std::vector<NewScore> scores{};     // texts belong to the request and to `reasons`
 
   // Of the unit, if it is there; a unit's range never changes.
   std::shared_ptr<JobPlan> plan{};
@@ -326,6 +345,11 @@ absl::StatusOr<v1::SynchronizeResponse> Scheduler::Synchronize(const v1::Synchro
     default:
       return BadField("state", "is not set to a known value");
   }
+  ZCB_RETURN_IF_ERROR(CheckText("session", request.session(), 64, true));
+  for (const v1::HeldLease& held : request.held()) {
+    if (held.unit() < 1) return BadField("held.unit", absl::StrCat(held.unit(), " is no unit"));
+    if (held.attempt() < 1) return BadField("held.attempt", absl::StrCat(held.attempt(), " is no attempt"));
+  }
   const absl::Time now = clock_.Now();
   const absl::Time expires = now + options_.lease_duration;
   std::shared_ptr<const Announcement> worker;
@@ -358,7 +382,9 @@ absl::StatusOr<v1::SynchronizeResponse> Scheduler::Synchronize(const v1::Synchro
     worker = session->announced;
   }
   v1::SynchronizeResponse response;
-  if (!request.held().empty()) {
+  const bool draining = request.state() == v1::WORKER_STATE_DRAINING;
+  if (draining || !request.held().empty()) {
+    int unheard = 0;
     ZCB_RETURN_IF_ERROR(store_.Write([&](StoreWriter& writer) -> absl::Status {
       response.clear_lost();
       for (const v1::HeldLease& held : request.held()) {
@@ -366,11 +392,17 @@ absl::StatusOr<v1::SynchronizeResponse> Scheduler::Synchronize(const v1::Synchro
                              writer.RenewUnit(UnitId{held.unit()}, held.attempt(), worker->execution.worker, expires));
         if (!renewed) response.add_lost(held.unit());
       }
+      if (draining) {
+        // Who leaves takes up nothing more: a lease that it does not hold was in an answer that it has not received.
+        std::vector<UnitId> held;
+        for (const v1::HeldLease& lease : request.held()) held.push_back(UnitId{lease.unit()});
+        ZCB_ASSIGN_OR_RETURN(unheard, writer.ReturnLeases(worker->execution.worker, held));
+      }
       return absl::OkStatus();
     }));
+    if (unheard > 0) Wake();
   }
-  if (request.wanted() > 0 && request.state() != v1::WORKER_STATE_DRAINING && !drain && leasing &&
-      now + options_.unit_target <= worker->available_until) {
+  if (request.wanted() > 0 && !draining && !drain && leasing && now + options_.unit_target <= worker->available_until) {
     ZCB_ASSIGN_OR_RETURN(std::vector<v1::Lease> leases, Acquire(*worker, static_cast<int>(request.wanted())));
     counters_.leases_granted.Add(leases.size());
     for (v1::Lease& lease : leases) *response.add_leases() = std::move(lease);
@@ -391,6 +423,24 @@ absl::StatusOr<v1::SynchronizeResponse> Scheduler::Synchronize(const v1::Synchro
   response.set_drain(drain);
   *response.mutable_expires() = ToProto(expires);
   return response;
+}
+
+void Scheduler::ReturnUnheard(const v1::SynchronizeResponse& response) {
+  const absl::Status written = store_.Write([&](StoreWriter& writer) -> absl::Status {
+    for (const v1::Lease& lease : response.leases()) {
+      absl::StatusOr<WorkUnit> unit = writer.GetUnit(UnitId{lease.unit()});
+      if (absl::IsNotFound(unit.status())) continue;
+      ZCB_RETURN_IF_ERROR(unit.status());
+      if (unit->attempt != lease.attempt()) continue;
+      unit->free_from = absl::UnixEpoch();
+      ZCB_RETURN_IF_ERROR(writer.UpdateUnit(*unit));
+    }
+    return absl::OkStatus();
+  });
+  if (!written.ok()) {  // they end by time
+    Log(LogLevel::kWarning, "leases that nobody has heard of are not returned", {{"reason", written.ToString()}});
+  }
+  Wake();
 }
 
 void Scheduler::StopLeasing() {
@@ -713,14 +763,23 @@ absl::StatusOr<Scheduler::Recording> Scheduler::CheckRecording(const v1::RecordS
     return absl::InvalidArgumentError(
         absl::StrCat("the request has ", request.ByteSizeLong(), " bytes; at most ", kMaxRequestBytes, " are allowed"));
   }
+  ZCB_RETURN_IF_ERROR(CheckText("session", request.session(), 64, true));
   ZCB_RETURN_IF_ERROR(CheckText("request_id", request.request_id(), 64));
+  if (request.unit() < 0) return BadField("unit", absl::StrCat(request.unit(), " is no unit"));
+  if (request.attempt() < 0) return BadField("attempt", absl::StrCat(request.attempt(), " is no attempt"));
   if (!v1::LeaseOutcome_IsValid(request.close())) return BadField("close", "has an unknown value");
   Recording recording;
   ZCB_ASSIGN_OR_RETURN(recording.execution, FromProto(request.execution()));
+  ZCB_RETURN_IF_ERROR(CheckText("cell.space", request.cell().space(), 64, true));
+  ZCB_RETURN_IF_ERROR(CheckText("cell.task", request.cell().task(), 64, true));
+  if (request.cell().images() > 4096) {
+    return BadField("cell.images", absl::StrCat(request.cell().images(), " is more than 4096"));
+  }
   ZCB_ASSIGN_OR_RETURN(const SpaceDefinition* space, FindSpace(request.cell().space()));
   if (space->name != request.cell().space()) return BadField("cell.space", "is not the canonical name");
   ZCB_ASSIGN_OR_RETURN(const Cell cell, FindCell(request.cell().space(), request.cell().task(),
-                                                 static_cast<int>(std::min(request.cell().images(), 5000u))));
+                                                 static_cast<int>(request.cell().images())));
+  ZCB_RETURN_IF_ERROR(CheckCell(cell, request.cell()));
 
   std::map<std::string, KnownProxy> known;
   {
@@ -740,9 +799,12 @@ absl::StatusOr<Scheduler::Recording> Scheduler::CheckRecording(const v1::RecordS
     return BadField("versions",
                     absl::StrCat("has ", request.versions_size(), " entries for ", request.proxies_size(), " proxies"));
   }
+  if (request.proxies_size() > 256) return BadField("proxies", "has more than 256 entries");
+  if (request.probe_batches_size() > 64) return BadField("probe_batches", "has more than 64 entries");
   std::vector<const KnownProxy*> proxies;
   std::set<std::string> distinct;
   for (int i = 0; i < request.proxies_size(); ++i) {
+    ZCB_RETURN_IF_ERROR(CheckText("proxies", request.proxies(i), 1000));
     ZCB_ASSIGN_OR_RETURN(const ProxyText text, ParseProxyText(request.proxies(i)));
     const auto proxy = known.find(text.name);
     if (proxy == known.end()) {
@@ -833,7 +895,7 @@ absl::StatusOr<Scheduler::Recording> Scheduler::CheckRecording(const v1::RecordS
                                   .outcome = static_cast<Outcome>(score.outcome()),
                                   .value = score.score(),
                                   .seconds = score.seconds(),
-                                  .reason = score.reason()});
+                                  .reason = recording.reasons.emplace_back(OneLine(score.reason(), 1000))});
     }
   }
 

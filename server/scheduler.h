@@ -84,6 +84,8 @@ class Scheduler {
   absl::StatusOr<v1::OpenSessionResponse> OpenSession(const v1::OpenSessionRequest& request);
   // Does not wait: nothing free, no leases. NOT_FOUND: the session has ended.
   absl::StatusOr<v1::SynchronizeResponse> Synchronize(const v1::SynchronizeRequest& request);
+  // Frees the leases of an answer that could not be delivered, without a trace.
+  void ReturnUnheard(const v1::SynchronizeResponse& response);
   absl::StatusOr<v1::RecordScoresResponse> RecordScores(const v1::RecordScoresRequest& request);
   // Whether some running job has a unit that nobody holds now. A worker may still get nothing, if it cannot compute it.
   absl::StatusOr<bool> HasWork();

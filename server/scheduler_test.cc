@@ -589,6 +589,47 @@ TEST_F(SchedulerTest, ADrainedWorkerGetsNothing) {
   EXPECT_EQ(scheduler_->ListWorkers()->workers(0).state(), v1::WORKER_STATE_DRAINING);
 }
 
+TEST_F(SchedulerTest, WhoLeavesKeepsNoLeaseThatItHasNotHeardOf) {
+  const std::string a = Open("a");
+  const int64_t id = NewJob(Spec(2));
+  const v1::Lease held = Acquire(a).at(0);
+  const v1::Lease unheard = Acquire(a).at(0);
+  v1::SynchronizeRequest request;
+  request.set_session(a);
+  request.set_state(v1::WORKER_STATE_DRAINING);
+  request.add_held()->set_unit(held.unit());
+  request.mutable_held(0)->set_attempt(held.attempt());
+  const int wakes = wakes_;
+  EXPECT_THAT(scheduler_->Synchronize(request)->lost(), IsEmpty());
+  EXPECT_GT(wakes_, wakes);
+  const std::string b = Open("b");
+  const v1::Lease again = Acquire(b).at(0);
+  EXPECT_EQ(again.unit(), unheard.unit());
+  EXPECT_THAT(Acquire(b), IsEmpty());  // the other one is still a's
+  Record(Computed(b, again, v1::LEASE_OUTCOME_COMPLETED));
+  Record(Computed(a, held, v1::LEASE_OUTCOME_COMPLETED));
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_DONE);
+}
+
+TEST_F(SchedulerTest, AnAnswerThatIsNotDeliveredCountsNoAttempt) {
+  const std::string a = Open("a");
+  const int64_t id = NewJob(Spec(1));
+  for (int i = 0; i < 5; ++i) {
+    const auto answer = Synchronize(a, 1);
+    ASSERT_THAT(answer->leases(), SizeIs(1));
+    scheduler_->ReturnUnheard(*answer);
+  }
+  const v1::Lease lease = Acquire(a).at(0);
+  v1::SynchronizeResponse late;  // of a lease that has ended since
+  *late.add_leases() = lease;
+  late.mutable_leases(0)->set_attempt(lease.attempt() - 1);
+  scheduler_->ReturnUnheard(late);
+  EXPECT_THAT(Acquire(Open("b")), IsEmpty());
+  v1::ListFailuresRequest failures;
+  failures.set_job(id);
+  EXPECT_THAT(scheduler_->ListFailures(failures)->failures(), IsEmpty());
+}
+
 TEST_F(SchedulerTest, ACancelledJobFinishesWhatIsLeasedAndCanBeResumed) {
   const std::string a = Open("a");
   const int64_t id = NewJob(Spec(3));
@@ -950,6 +991,8 @@ TEST_F(SchedulerTest, AWrongRecordingIsRefusedByField) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const Case cases[] = {
       {"request_id", [](auto& r) { r.clear_request_id(); }},
+      {"cell.height: 31 is not 32", [](auto& r) { r.mutable_cell()->set_height(31); }},
+      {"cell.kind", [](auto& r) { r.mutable_cell()->set_kind(v1::TASK_KIND_IMAGE); }},
       {"execution.numerics", [](auto& r) { r.mutable_execution()->clear_numerics(); }},
       {"cell.space", [](auto& r) { r.mutable_cell()->set_space("nb201"); }},
       {"versions", [](auto& r) { r.add_versions("1.1.1"); }},

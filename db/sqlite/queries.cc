@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace zcbench::sqlite {
 
@@ -488,6 +489,19 @@ absl::StatusOr<int> Queries::ExpireLeases(std::string_view worker, absl::Time no
   ZCB_ASSIGN_OR_RETURN(Statement update, connection_.Prepare(R"sql(
     UPDATE work_unit SET free_from_us = ?2 WHERE worker = ?1 AND free_from_us > 0 AND free_from_us > ?2)sql"));
   update.Bind(worker, now);
+  ZCB_RETURN_IF_ERROR(update.Run());
+  return connection_.changes();
+}
+
+absl::StatusOr<int> Queries::ReturnLeases(std::string_view worker, std::span<const UnitId> held) {
+  ZCB_ASSIGN_OR_RETURN(Statement update, connection_.Prepare(R"sql(
+    UPDATE work_unit SET free_from_us = 0
+     WHERE worker = ?1 AND free_from_us > 0 AND id NOT IN (SELECT value FROM json_each(?2)))sql"));
+  const std::string ids = absl::StrCat(
+      "[",
+      absl::StrJoin(held, ",", [](std::string* out, UnitId id) { absl::StrAppend(out, static_cast<int64_t>(id)); }),
+      "]");
+  update.Bind(worker, ids);
   ZCB_RETURN_IF_ERROR(update.Run());
   return connection_.changes();
 }

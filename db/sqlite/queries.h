@@ -77,6 +77,7 @@ class Queries final : public StoreWriter {
   absl::Status DeleteUnit(UnitId unit) override;
   absl::Status DeleteUnits(JobId job, bool only_free) override;
   absl::StatusOr<int> ExpireLeases(std::string_view worker, absl::Time now) override;
+  absl::StatusOr<int> ReturnLeases(std::string_view worker, std::span<const UnitId> held) override;
   absl::Status ExtendLeases(absl::Time until) override;
   absl::Status PutFailure(const PositionFailure& failure) override;
   absl::Status DeleteFailure(JobId job, uint64_t position) override;

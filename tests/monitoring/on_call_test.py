@@ -53,7 +53,7 @@ class OnCallTest(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="zcb_on_call_"))
         cls.environment = {name: v for name, v in os.environ.items() if not name.startswith(("ZCB_", "SLURM_"))}
-        cls.environment.update(HOME=str(cls.folder), ZCB_FAKE_SPACE="nasbench201", ZCB_FAKE_CRASH=CRASHING)
+        cls.environment.update(HOME=str(cls.folder), ZCB_FAKE_SPACE="nasbench201", ZCB_FAKE_FAULTS=f"{CRASHING}=abort")
         cls.children = []
         try:
             cls.start("zcbench-server", "--store", "bench.db", "--metrics-port", "0")

@@ -205,6 +205,7 @@ AgentExit Agent::Run() {
   std::thread session([this] { KeepSession(); });
   std::thread recorder([this] { SendScores(); });
   const AgentExit exit = Work();
+  ReturnQueue();
   {
     MutexLock lock(mutex_);
     const absl::Time deadline = absl::Now() + options_.recording_patience;
@@ -276,15 +277,11 @@ AgentExit Agent::Work() {
       if (const absl::Status started = StartScorer(); !started.ok() && !absl::IsCancelled(started)) {
         Log(LogLevel::kError, "the scorer does not start: the worker stops",
             {{"reason", std::string(started.message())}});
-        ReturnQueue();
         return AgentExit::kScorerUnusable;
       }
     }
     const std::optional<v1::Lease> lease = NextLease(reason);
-    if (!lease.has_value()) {
-      ReturnQueue();
-      return reason;
-    }
+    if (!lease.has_value()) return reason;
     ScoreUnit(*lease);
   }
 }
@@ -452,6 +449,11 @@ void Agent::ReturnQueue() {
   std::deque<v1::Lease> queue;
   {
     MutexLock lock(mutex_);
+    // An answer under way may bring a lease, or be lost with one: the server returns what it then does not hear of.
+    const absl::Time deadline = absl::Now() + options_.recording_patience;
+    while (stop_ != Stop::kNo && !leaving_said_ && !failing_since_[kSession].has_value() && absl::Now() < deadline) {
+      changed_.WaitFor(mutex_, deadline - absl::Now());
+    }
     queue.swap(queue_);
   }
   for (const v1::Lease& lease : queue) UnitReport(*this, lease).Close(v1::LEASE_OUTCOME_RETURNED);
@@ -576,6 +578,7 @@ absl::StatusOr<absl::Duration> Agent::Synchronize() {
     idle_since_.reset();  // not knowing of work is not having none
     return status;
   }
+  leaving_said_ |= request.state() == v1::WORKER_STATE_DRAINING;
   for (const v1::HeldLease& sent : request.held()) {
     if (std::find(response.lost().begin(), response.lost().end(), sent.unit()) == response.lost().end()) continue;
     const auto held = held_.find(sent.unit());

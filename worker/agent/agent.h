@@ -119,6 +119,7 @@ class Agent {
   absl::StatusOr<v1::ArchitectureResult> ScoreItem(const v1::Lease& lease, int index, const std::vector<int>& missing);
   absl::Status GiveProbeBatchToScorer(const std::string& digest);
   void Record(v1::RecordScoresRequest request);
+  // Gives back what is not begun, once the server has heard that a drained worker takes nothing more.
   void ReturnQueue();
   std::string VersionOf(const std::string& proxy, const std::string& space) const;
 
@@ -170,6 +171,7 @@ class Agent {
   uint64_t device_memory_ ABSL_GUARDED_BY(mutex_) = 0;
   bool synchronize_now_ ABSL_GUARDED_BY(mutex_) = false;  // there is news for the server
   std::optional<absl::Time> idle_since_ ABSL_GUARDED_BY(mutex_);
+  bool leaving_said_ ABSL_GUARDED_BY(mutex_) = false;  // the server has heard that nothing more is taken
   bool no_work_left_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Time> failing_since_[2] ABSL_GUARDED_BY(mutex_);    // by Contact
   grpc::ClientContext* synchronizing_ ABSL_GUARDED_BY(mutex_) = nullptr;  // the call under way

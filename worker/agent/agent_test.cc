@@ -465,6 +465,15 @@ TEST_F(AgentTest, DrainOfAnIdleWorkerDoesNotWaitForTheServer) {
   EXPECT_EQ(Exit(), AgentExit::kStoppedEarly);
 }
 
+// What the server gave it in an answer that it has not received is free only when the server hears what it holds.
+TEST_F(AgentTest, WhoIsDrainedSaysSo) {
+  Start(Options());
+  ASSERT_TRUE(server_.Await([&](const State& state) { return !state.synchronized.empty(); }));
+  agent_->Drain();
+  EXPECT_EQ(Exit(), AgentExit::kStoppedEarly);
+  EXPECT_EQ(server_.state().synchronized.back().state(), v1::WORKER_STATE_DRAINING);
+}
+
 TEST_F(AgentTest, DrainByTheServerFinishesWhatIsHeld) {
   server_.Add(MakeLease(1, {"wait-1", "b"}));
   Start(Options());

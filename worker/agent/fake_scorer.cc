@@ -2,11 +2,14 @@
 //   crash-...    dies by SIGSEGV                 abort-...  prints a line and aborts
 //   memory-...   RESOURCE_EXHAUSTED              error-...  INTERNAL
 //   wait-NAME    creates the file NAME.begun in $ZCB_FAKE_FOLDER and computes until NAME.go is there
+//   kill-...     dies as by the out-of-memory killer
+//   nan-...      every score is NOT_FINITE       undefined-...  every score is UNDEFINED
 //   anything else: the score of proxy i is its position + seed / 1000; `nan` is NOT_FINITE
-// With ZCB_FAKE_SPACE=NAME it holds that space and the proxies params, snip and synflow instead of the toy ones, and a
-// score is made up of the architecture's digits, the same for each seed: for pages and tests that want real commands
-// and no LibTorch. ZCB_FAKE_CRASH names one architecture more that it dies of. With ZCB_FAKE_START=exit it ends before
-// hello with status 3, with =silent it never says hello.
+// With ZCB_FAKE_SPACE=NAME it holds that space and some proxies instead of the toy ones, and a score is made up of the
+// architecture's digits, the same for each seed: for pages and tests that want real commands and no LibTorch. Real
+// servers take no such names as above, so ZCB_FAKE_FAULTS gives its architectures a behaviour: `NAME=crash,...`.
+// ZCB_FAKE_SHIFT is added to every score, and each architecture takes ZCB_FAKE_MILLISECONDS.
+// With ZCB_FAKE_START=exit it ends before hello with status 3, with =silent it never says hello.
 #include <signal.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -16,10 +19,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <set>
+#include <thread>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "worker/agent/serve.h"
@@ -38,19 +45,31 @@ void AwaitFile(const std::filesystem::path& path) {
   ::close(watch);
 }
 
+double NumberOf(const char* variable) {
+  double number = 0;
+  const char* text = std::getenv(variable);
+  if (text != nullptr) ZCB_CHECK(absl::SimpleAtod(text, &number));
+  return number;
+}
+
 class FakeBackend final : public ScoringBackend {
  public:
   ScorerDescription Describe() override {
     if (space_ != nullptr) {
-      return {.device = "cpu",
-              .numerics = "stand-in",
-              .zcbench_version = "0.1.0",
-              .commit = "",
-              .spaces = {{.name = space_, .version = "1"}},
-              .proxies = {{.name = "params", .version = "1.1", .tolerance = 1e-9},
-                          {.name = "snip", .version = "1.1", .reads_weights = true, .tolerance = 1e-3},
-                          {.name = "synflow", .version = "1.1", .reads_weights = true, .tolerance = 1e-3}},
-              .memory_bytes = uint64_t{16} << 30};
+      ScorerDescription description = {.device = "cpu",
+                                       .numerics = "stand-in",
+                                       .zcbench_version = "0.1.0",
+                                       .commit = "",
+                                       .spaces = {{.name = space_, .version = "1"}},
+                                       .memory_bytes = uint64_t{16} << 30};
+      for (const std::string proxy : {"flops", "l2_norm", "params", "snip", "synflow"}) {
+        const bool reads_weights = proxy != "flops" && proxy != "params";
+        description.proxies.push_back({.name = proxy,
+                                       .version = reads_weights ? "1.1" : "1.0",
+                                       .reads_weights = reads_weights,
+                                       .tolerance = reads_weights ? 1e-3 : 1e-9});
+      }
+      return description;
     }
     return {.device = "cpu",
             .numerics = "fake",
@@ -71,9 +90,10 @@ class FakeBackend final : public ScoringBackend {
   }
 
   absl::StatusOr<std::vector<ScoredProxy>> Score(const ScoringRequest& request) override {
-    const std::string& architecture = request.architecture;
-    if (const char* crash = std::getenv("ZCB_FAKE_CRASH"); crash != nullptr && architecture == crash) std::abort();
-    if (space_ != nullptr) return MadeUp(request);
+    const auto fault = faults_.find(request.architecture);
+    const std::string architecture =
+        fault == faults_.end() ? request.architecture : absl::StrCat(fault->second, "-", request.architecture);
+    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(milliseconds_));  // this is the computation
     if (absl::StartsWith(architecture, "crash-")) {
       ::signal(SIGSEGV, SIG_DFL);  // a sanitizer's handler would exit instead
       ::raise(SIGSEGV);
@@ -82,6 +102,7 @@ class FakeBackend final : public ScoringBackend {
       Log(LogLevel::kError, "the kernel rejected the tensor", {{"layer", "7"}});
       std::abort();
     }
+    if (absl::StartsWith(architecture, "kill-")) ::raise(SIGKILL);
     if (absl::StartsWith(architecture, "memory-")) return absl::ResourceExhaustedError("tried to allocate 20 GiB");
     if (absl::StartsWith(architecture, "error-")) return absl::InternalError("layer 3 has no output\nwhich is odd");
     if (absl::StartsWith(architecture, "wait-")) {
@@ -94,11 +115,15 @@ class FakeBackend final : public ScoringBackend {
       if (proxy == "images" && batches_.count(request.probe_batch) == 0) {
         return absl::FailedPreconditionError(absl::StrCat("no probe batch `", request.probe_batch, "`"));
       }
-      if (proxy == "nan") {
+      if (absl::StartsWith(architecture, "undefined-")) {
+        scores.push_back({.outcome = ScoreOutcome::kUndefined, .seconds = 0.5, .reason = "there is no such layer"});
+      } else if (proxy == "nan" || absl::StartsWith(architecture, "nan-")) {
         scores.push_back({.outcome = ScoreOutcome::kNotFinite, .seconds = 0.5, .reason = "the sum is NaN"});
       } else {
-        scores.push_back(
-            {.score = static_cast<double>(scores.size()) + static_cast<double>(request.seed) / 1000, .seconds = 0.25});
+        const double score = space_ != nullptr
+                                 ? MadeUp(request.architecture, proxy)
+                                 : static_cast<double>(scores.size()) + static_cast<double>(request.seed) / 1000;
+        scores.push_back({.score = score + shift_, .seconds = milliseconds_ > 0 ? milliseconds_ / 1000 : 0.125});
       }
     }
     return scores;
@@ -106,18 +131,25 @@ class FakeBackend final : public ScoringBackend {
 
  private:
   // Proxies agree about the digits' sum, each with a disagreement of its own.
-  static std::vector<ScoredProxy> MadeUp(const ScoringRequest& request) {
+  static double MadeUp(const std::string& architecture, const std::string& proxy) {
     int sum = 0;
-    for (const char c : request.architecture) sum += c >= '0' && c <= '9' ? c - '0' : 0;
-    std::vector<ScoredProxy> scores;
-    for (const std::string& proxy : request.proxies) {
-      const std::string digest = Sha256Hex(absl::StrCat(request.architecture, "/", proxy));
-      scores.push_back({.score = sum + (digest[0] % 16) / 8.0, .seconds = 0.125});
+    for (const char c : architecture) sum += c >= '0' && c <= '9' ? c - '0' : 0;
+    return sum + (Sha256Hex(absl::StrCat(architecture, "/", proxy))[0] % 16) / 8.0;
+  }
+
+  static std::map<std::string, std::string> ReadFaults() {
+    const char* text = std::getenv("ZCB_FAKE_FAULTS");
+    std::map<std::string, std::string> faults;
+    for (const auto part : absl::StrSplit(text == nullptr ? "" : text, ',', absl::SkipEmpty())) {
+      faults.insert(absl::StrSplit(part, absl::MaxSplits('=', 1)));
     }
-    return scores;
+    return faults;
   }
 
   const char* const space_ = std::getenv("ZCB_FAKE_SPACE");
+  const std::map<std::string, std::string> faults_ = ReadFaults();
+  const double shift_ = NumberOf("ZCB_FAKE_SHIFT");
+  const double milliseconds_ = NumberOf("ZCB_FAKE_MILLISECONDS");
   std::set<std::string> batches_;
 };
 

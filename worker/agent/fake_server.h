@@ -130,6 +130,9 @@ class FakeServer final : public v1::WorkerService::Service, public v1::ProbeBatc
       while (free_.empty() && !stopping_ && !state_.drain && !context->IsCancelled() && absl::Now() < until) {
         changed_.WaitFor(mutex_, std::min(until - absl::Now(), absl::Milliseconds(20)));
       }
+      if (state_.sessions.count(request->session()) == 0) {
+        return grpc::Status(grpc::StatusCode::NOT_FOUND, "the session has ended");
+      }
       for (uint32_t i = 0; i < request->wanted() && !free_.empty() && !state_.drain && !context->IsCancelled(); ++i) {
         *response->add_leases() = free_.front();
         free_.pop_front();
