@@ -26,14 +26,11 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-constexpr size_t kLongestName = 200;  // whatever is longer was not meant to be a name
-
 }  // namespace
 
 std::string NearestName(std::string_view name, const std::vector<std::string>& candidates) {
   if (name.size() > kLongestName) return "";
   std::string best;
-  if (name.size() > kLongestName) return best;
   size_t best_distance = std::max<size_t>(2, name.size() / 2) + 1;
   for (const std::string& candidate : candidates) {
     if (const size_t distance = EditDistance(name, candidate); distance < best_distance) {
