@@ -85,7 +85,6 @@ class ServerOption {
   bool reads_file() const { return !file_.empty(); }
   // What would be connected to. UNAVAILABLE: none is named and none is here. Other codes as of FindServer.
   absl::StatusOr<ServerFile> Find() const;
-  bool reads_file() const { return !file_.empty(); }
 
  private:
   class PrivateServer;

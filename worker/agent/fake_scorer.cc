@@ -61,6 +61,7 @@ class FakeBackend final : public ScoringBackend {
                                        .zcbench_version = "0.1.0",
                                        .commit = "",
                                        .spaces = {{.name = space_, .version = "1"}},
+                                       .proxies = {},
                                        .memory_bytes = uint64_t{16} << 30};
       for (const std::string proxy : {"flops", "l2_norm", "params", "snip", "synflow"}) {
         const bool reads_weights = proxy != "flops" && proxy != "params";
