@@ -478,7 +478,7 @@ TEST_F(ServiceTest, AnErrorIsReadHoweverLongWhatItNames) {
   v1::ImportScoresRequest request;
   request.set_space(std::string(500'000, 'n'));
   EXPECT_THAT(Status(publications, &v1::PublicationService::Stub::ImportScores, request),
-              Fails(grpc::StatusCode::NOT_FOUND, "unknown space `nnn"));
+              Fails(grpc::StatusCode::INVALID_ARGUMENT, "space"));
 }
 
 TEST_F(ServiceTest, AFailureIsReadWhereverItsMessageIsCut) {

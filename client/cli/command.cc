@@ -49,10 +49,10 @@ int ExitCode(const absl::Status& status) {
 
 std::vector<std::unique_ptr<Command>> MakeCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make : {MakeUp,     MakeDown,   MakeAccess,  MakeSubmit, MakeWatch,    MakeScores, MakeCorrelate,
-                          MakeLibra,  MakeSearch, MakeLayers,  MakeReport, MakeFailures, MakeWhy,    MakeAudit,
-                          MakeConflicts, MakePause, MakeResume, MakeStop,  MakeCancel,   MakeList,   MakeImport,
-                          MakeExport, MakeStore,  MakeDoctor,  MakeWorkers, MakeDrain}) {
+  for (const auto make : {MakeUp,        MakeDown,   MakeAccess, MakeSubmit,  MakeWatch,    MakeScores, MakeCorrelate,
+                          MakeLibra,     MakeSearch, MakeLayers, MakeReport,  MakeFailures, MakeWhy,    MakeAudit,
+                          MakeConflicts, MakePause,  MakeResume, MakeStop,    MakeCancel,   MakeList,   MakeImport,
+                          MakeExport,    MakeStore,  MakeDoctor, MakeWorkers, MakeDrain}) {
     commands.push_back(make());
   }
   return commands;

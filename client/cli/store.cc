@@ -204,7 +204,7 @@ class Vacuum final : public Command {
              "is interrupted, the old content or the new one is there. Scores are never deleted, so this is seldom "
              "worth its time.");
     app.add_option("file", file_, "The database")->required()->type_name("FILE");
-    SetExamples(app, "  zcbench down && zcbench store vacuum zcbench.db");
+    SetExamples(app, "  zcbench down\n  zcbench store vacuum zcbench.db");
   }
 
   absl::StatusOr<int> Run() override {

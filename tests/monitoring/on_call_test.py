@@ -129,7 +129,7 @@ class OnCallTest(unittest.TestCase):
 
     def test_the_pages_count_what_happened(self):
         server = self.scrape(self.server_page)
-        self.assertEqual(value(server, 'zcbench_scores_total{disposition="recorded"}'), 9)
+        self.assertEqual(value(server, 'zcbench_scores_total{disposition="recorded"}'), 15)
         self.assertEqual(value(server, 'zcbench_scores_total{disposition="conflict"}'), 0)
         self.assertGreaterEqual(value(server, 'zcbench_leases_ended_total{outcome="crashed"}'), 3)
         self.assertEqual(value(server, 'zcbench_architecture_seconds_count{space="nasbench201",task="cifar10",device="cpu"}'), 3)
