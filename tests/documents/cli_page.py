@@ -83,13 +83,19 @@ SESSION = [
 MASKS = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-01T00:00:00Z"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-01-01 00:00"),
+    (r"valid until \d{4}-\d\d-\d\d", "valid until 2036-01-01"),
     (r"\b\d+ bytes", "1000000 bytes"),
+    (r"\b\d+(\.\d)? [KMGT]iB", "1.0 GiB"),
+    (r"(file system +)\w+$", r"\g<1>ext4"),
+    (r"\bdone in [\d.]+m?s", "done in 20ms"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:7700"),
     (r"\bprocess \d+", "process 4242"),
     (r"\bunder 1 s\b|\b\d+ s\b|\b\d+ min \d\d s\b", "1 s"),
     (r"(rate\": ?)[\d.e-]+", r"\g<1>0.5"),
     (r"\b\d+\.\d+/(s|min|h)\b", "2.0/s"),
 ]
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 HEAD = """# The commands, and what they print
 
@@ -135,7 +141,7 @@ class Session:
         return self.mask(text) + (f"(exit code {done.returncode})\n" if done.returncode else "")
 
     def mask(self, text):
-        text = text.replace(str(self.work), "~/bench").replace(self.host, "HOST")
+        text = text.replace(str(self.work), "~/bench").replace(str(REPOSITORY), "~/zcbench").replace(self.host, "HOST")
         for pattern, replacement in MASKS:
             text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
         return text

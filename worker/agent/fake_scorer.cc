@@ -163,6 +163,11 @@ int main(int argc, char** argv) {
     for (int i = 2; i < argc; ++i) std::cout << argv[i] << "\n";
     return 0;
   }
+  if (argc > 1 && std::strcmp(argv[1], "describe") == 0) {
+    std::cout << R"({"device": "cpu", "numerics": "stand-in", "zcbench_version": "0.1.0"})"
+              << "\n";
+    return 0;
+  }
   if (start != nullptr && std::strcmp(start, "exit") == 0) {
     std::cerr << "no such device\n";
     return 3;
