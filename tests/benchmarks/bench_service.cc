@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +57,8 @@ class ServerProcess {
     if (pid_ == 0) {
       const int log = ::open((folder / (store + ".log")).c_str(), O_CREAT | O_WRONLY, 0600);
       ::dup2(log, STDERR_FILENO);
+      ::dup2(log, STDOUT_FILENO);
+      ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // also when this program fails
       const std::string program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "zcbench-server";
       ::execl(program.c_str(), "zcbench-server", "--store", (folder / store).c_str(), "--server-file", file.c_str(),
               nullptr);
@@ -146,11 +149,7 @@ v1::CreateJobRequest JobOf(const std::string& space, uint64_t count) {
   spec.set_task("cifar10");
   for (int i = 0; i < kProxies; ++i) spec.add_proxies(ProxyName(i));
   spec.add_seeds(0);
-  if (space == kColumnSpace) {
-    spec.mutable_sampled()->set_count(count);
-  } else {
-    spec.mutable_indexed()->set_count(count);
-  }
+  spec.mutable_indexed()->set_count(count);
   return request;
 }
 
