@@ -45,6 +45,12 @@ absl::Status CheckDigest(std::string_view field, std::string_view digest) {
   return BadField(field, "is no SHA-256 of 64 lower-case hexadecimal digits");
 }
 
+bool IsPlainName(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
+  });
+}
+
 bool IsVersion(std::string_view text, int parts) {
   if (text.size() > 64) return false;
   int dots = 0;

@@ -28,6 +28,8 @@ absl::Status CheckText(std::string_view field, std::string_view text, size_t max
 absl::Status CheckSeed(std::string_view field, uint64_t seed);  // below 2^63
 absl::Status CheckDigest(std::string_view field, std::string_view digest);
 
+// [A-Za-z0-9_.:-]{1,64}: what a worker or a call may be called.
+bool IsPlainName(std::string_view text);
 // `parts` numbers with dots between them: "3.1.2" has 3. A part may be several numbers, those of a proxy's passes:
 // "3.1+2.2".
 bool IsVersion(std::string_view text, int parts);

@@ -1,9 +1,7 @@
 #include "server/handle.h"
 
-#include <algorithm>
 #include <random>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/convert.h"
 
@@ -13,21 +11,13 @@ namespace {
 // gRPC carries a message as a header, writes each byte that is no ASCII as three, and refuses headers above 8 KiB.
 constexpr size_t kMaxMessage = 2500;
 
-constexpr size_t kMaxRequestId = 64;
-
-bool IsRequestId(std::string_view id) {
-  return !id.empty() && id.size() <= kMaxRequestId && std::all_of(id.begin(), id.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
-  });
-}
-
 }  // namespace
 
 CallName NameCall(grpc::CallbackServerContext& context, const char* rpc) {
   CallName call{.rpc = rpc, .request = ""};
   if (const auto sent = context.client_metadata().find(kRequestIdKey); sent != context.client_metadata().end()) {
     const std::string_view id(sent->second.data(), sent->second.size());
-    if (IsRequestId(id)) call.request = id;
+    if (IsPlainName(id)) call.request = id;
   }
   if (call.request.empty()) {
     std::random_device random;

@@ -51,13 +51,6 @@ std::string NewSessionId() {
   return id;
 }
 
-bool IsWorkerName(const std::string& name) {
-  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == ':' || c == '-';
-  });
-}
-
 // How the logs name a lease: unit and attempt.
 std::string LeaseText(int64_t unit, int attempt) { return absl::StrCat(unit, "/", attempt); }
 
@@ -249,7 +242,7 @@ bool Scheduler::CanCompute(const Announcement& worker, const JobPlan& plan) {
 }
 
 absl::StatusOr<v1::OpenSessionResponse> Scheduler::OpenSession(const v1::OpenSessionRequest& request) {
-  if (!IsWorkerName(request.worker())) {
+  if (!IsPlainName(request.worker())) {
     return BadField("worker", absl::StrCat("`", request.worker(), "` is no name of 1 to 64 of A-Z a-z 0-9 _ . : -"));
   }
   auto announced = std::make_shared<Announcement>();

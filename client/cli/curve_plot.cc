@@ -21,6 +21,17 @@ constexpr char kDark[] = R"css(      .line0 { stroke: #79a8e8 } .band0 { fill: #
 
 }  // namespace
 
+std::vector<int64_t> CurveSteps(int64_t last) {
+  std::vector<int64_t> points;
+  for (int64_t power = 1; power < last; power *= 10) {
+    for (const int64_t factor : {1, 2, 5}) {
+      if (factor * power < last) points.push_back(factor * power);
+    }
+  }
+  points.push_back(last);
+  return points;
+}
+
 std::string DrawCurves(const std::vector<NamedCurve>& curves, const std::string& title, const std::string& y_axis) {
   double low = std::numeric_limits<double>::infinity();
   double high = -low;

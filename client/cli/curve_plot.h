@@ -2,12 +2,16 @@
 #ifndef ZCBENCH_CLIENT_CLI_CURVE_PLOT_H_
 #define ZCBENCH_CLIENT_CLI_CURVE_PLOT_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "nas/search/search.h"
 
 namespace zcbench {
+
+// Where a curve over so many evaluations is read: 1, 2, 5, 10, ... and the last.
+std::vector<int64_t> CurveSteps(int64_t last);
 
 struct NamedCurve {
   std::string name;

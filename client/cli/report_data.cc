@@ -18,6 +18,7 @@
 #include "base/mutex.h"
 #include "base/nearest.h"
 #include "base/status_macros.h"
+#include "client/cli/curve_plot.h"
 #include "client/cli/published_figures.h"
 #include "nas/random.h"
 #include "nas/space.h"
@@ -227,23 +228,14 @@ absl::Status FitLibra(Client& client, const Progress& progress, const std::strin
   return absl::OkStatus();
 }
 
-// 1, 2, 5, 10, ... and the last.
-std::vector<int64_t> Points(int64_t last) {
-  std::vector<int64_t> points;
-  for (int64_t power = 1; power < last; power *= 10) {
-    for (const int64_t factor : {1, 2, 5}) {
-      if (factor * power < last) points.push_back(factor * power);
-    }
-  }
-  points.push_back(last);
-  return points;
+bool SmallerIsBetter(const ReportCell& cell, const std::string& proxy) {
+  return std::find(cell.smaller_better.begin(), cell.smaller_better.end(), WithoutOptions(proxy)) !=
+         cell.smaller_better.end();
 }
 
 std::vector<double> Turned(const ReportCell& cell, const std::string& proxy) {
   std::vector<double> values = cell.columns.at(proxy).values;
-  const bool turn = std::find(cell.smaller_better.begin(), cell.smaller_better.end(), WithoutOptions(proxy)) !=
-                    cell.smaller_better.end();
-  if (turn) {
+  if (SmallerIsBetter(cell, proxy)) {
     for (double& value : values) value = -value;
   }
   return values;
@@ -255,9 +247,7 @@ std::string BestProxy(const ReportCell& cell) {
   double highest = -std::numeric_limits<double>::infinity();
   for (const pb::Correlation& entry : cell.against) {
     if (entry.a() == "params" || !entry.has_spearman() || !cell.columns.contains(entry.a())) continue;
-    const bool turn = std::find(cell.smaller_better.begin(), cell.smaller_better.end(), WithoutOptions(entry.a())) !=
-                      cell.smaller_better.end();
-    const double rho = turn ? -entry.spearman() : entry.spearman();
+    const double rho = SmallerIsBetter(cell, entry.a()) ? -entry.spearman() : entry.spearman();
     if (rho > highest) best = entry.a();
     highest = std::max(highest, rho);
   }
@@ -307,7 +297,7 @@ absl::Status RunSearches(const Progress& progress, const std::string& where, Rep
     SearchTable table{.architectures = cell.architectures, .fitness = std::move(fitness)};
     SearchOptions options{.algorithm = SearchAlgorithm::kRandom, .evaluations = kEvaluations};
     ZCB_ASSIGN_OR_RETURN(const Search random, Search::Create(*space->space, table, options));
-    const std::vector<int64_t> points = Points(kEvaluations);
+    const std::vector<int64_t> points = CurveSteps(kEvaluations);
     progress(absl::StrCat(where, ": random search by ", by));
     ZCB_ASSIGN_OR_RETURN(const std::vector<SearchResult> baseline, RunAll(random));
     const std::vector<CurvePoint> random_curve = SearchCurve(random, baseline, cell.truth, points);

@@ -82,18 +82,6 @@ absl::StatusOr<Columns> ReadColumns(Client& client, const pb::ScoreFilter& filte
   return columns;
 }
 
-// 1, 2, 5, 10, ... and the last.
-std::vector<int64_t> Points(int64_t last) {
-  std::vector<int64_t> points;
-  for (int64_t power = 1; power < last; power *= 10) {
-    for (const int64_t factor : {1, 2, 5}) {
-      if (factor * power < last) points.push_back(factor * power);
-    }
-  }
-  points.push_back(last);
-  return points;
-}
-
 // How many of the searched rows are better, plus one.
 int64_t Place(const Search& search, const std::vector<double>& values, uint32_t row) {
   return 1 + std::count_if(search.rows().begin(), search.rows().end(),
@@ -162,7 +150,7 @@ class SearchCommand final : public Command {
     for (const uint32_t row : search.rows()) {
       if (std::isfinite(shown[row])) best = std::max(best, shown[row]);
     }
-    const std::vector<int64_t> points = Points(options_.evaluations);
+    const std::vector<int64_t> points = CurveSteps(options_.evaluations);
     const std::vector<CurvePoint> curve = SearchCurve(search, results, shown, points);
     const std::vector<CurvePoint> other = SearchCurve(random, baseline, shown, points);
     std::vector<std::vector<TableCell>> rows;

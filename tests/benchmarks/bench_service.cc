@@ -275,7 +275,7 @@ std::vector<ScoreColumn> Columns(const std::string& space) {
 }
 
 // Units a second into the store itself, in writes of `batch` units from as many threads as there are workers.
-double BareStore(Store& store, int batch, double seconds, const std::string& prefix) {
+double BareStore(Store& store, int batch, double seconds) {
   const std::vector<ScoreColumn> columns = Columns("bare");
   std::atomic<int64_t> units = 0;
   std::atomic<int64_t> next = 0;
@@ -283,7 +283,7 @@ double BareStore(Store& store, int batch, double seconds, const std::string& pre
     while (!stop) {
       std::vector<std::string> names;
       std::vector<NewScore> scores;
-      for (int i = 0; i < batch; ++i) names.push_back(absl::StrCat(prefix, next++));
+      for (int i = 0; i < batch; ++i) names.push_back(absl::StrCat("a", next++));
       for (const std::string& name : names) {
         for (uint32_t p = 0; p < kProxies; ++p)
           scores.push_back({.series = p, .architecture = name, .value = 1.0 / (1 + p), .seconds = 0.01});
@@ -338,7 +338,7 @@ void MeasureRecording(const std::filesystem::path& folder, double seconds, Repor
     {
       const auto store = OpenSqliteStore(folder / absl::StrCat("bare", batch, ".db"));
       ZCB_CHECK(store.ok());
-      bare = BareStore(**store, batch, seconds, "a");
+      bare = BareStore(**store, batch, seconds);
     }
     const ServerProcess server(folder, absl::StrCat("record", batch, ".db"));
     const auto jobs = v1::JobService::NewStub(server.NewChannel());
@@ -413,9 +413,8 @@ void MeasureJob(const std::filesystem::path& folder, Report& report) {
   const ServerProcess server(folder, "job.db");
   SimulatedWorker worker(server, "w");
   const auto jobs = v1::JobService::NewStub(server.NewChannel());
+  Must(*jobs, &v1::JobService::Stub::ListWorkers, v1::ListWorkersRequest());  // connects
   double start = Now();
-  Must(*jobs, &v1::JobService::Stub::ListWorkers, v1::ListWorkersRequest());
-  start = Now();
   Must(*jobs, &v1::JobService::Stub::ListWorkers, v1::ListWorkersRequest());
   const double call = Now() - start;
   start = Now();
@@ -539,7 +538,6 @@ void MeasureColumn(const std::filesystem::path& folder, Report& report) {
   }
   std::sort(seconds.begin(), seconds.end());
   std::sort(column_seconds.begin(), column_seconds.end());
-  const auto store = OpenSqliteStore(folder / "copy.db");
   report.Add({"reading a column of 1e6 scores", "s", column_seconds[2], "with its dictionary", seconds[2], false, 0.5});
   report.Add({"  the server's memory beyond that before", "MiB", peak - before, "", 0, false, 64});
   report.Add({"  its largest response", "KiB", static_cast<double>(largest) / 1024, "", 0, false, 1024});

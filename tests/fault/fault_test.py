@@ -230,13 +230,18 @@ class FaultTest(ProgramsTest):
         old.replace(self.store)
         return version
 
-    def test_an_older_file_is_upgraded_under_working_workers(self):
+    def kill_a_server_in_the_middle(self):
+        """Returns the worker that goes on and its job of 500 architectures."""
         server = self.start_server(lease_seconds=30)
         worker = self.worker("steady")
         job = self.submit(500)
         wait_until(lambda: self.scores_recorded() > 0 and self.leases("steady") > 0, "a lease", 60)
         server.send_signal(signal.SIGKILL)
         server.wait()
+        return worker, job
+
+    def test_an_older_file_is_upgraded_under_working_workers(self):
+        worker, job = self.kill_a_server_in_the_middle()
         version = self.downgrade()
         before = self.scores()
         self.start_server(lease_seconds=30)
@@ -250,12 +255,7 @@ class FaultTest(ProgramsTest):
         self.assertIsNone(worker.poll())
 
     def test_a_newer_file_is_refused_and_workers_deliver_later(self):
-        server = self.start_server(lease_seconds=30)
-        worker = self.worker("steady")
-        job = self.submit(500)
-        wait_until(lambda: self.scores_recorded() > 0 and self.leases("steady") > 0, "a lease", 60)
-        server.send_signal(signal.SIGKILL)
-        server.wait()
+        worker, job = self.kill_a_server_in_the_middle()
         version = self.query("PRAGMA user_version")[0][0]
         self.set_schema_version(version + 94)
         refused = subprocess.run([self.program("zcbench-server"), "--store", str(self.store), "--insecure", "--listen", self.address],
